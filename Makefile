@@ -1,0 +1,105 @@
+# Everything a developer types. `make` alone lists it; nothing is needed but make and Python 3.11 or newer.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
+	--generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+CLIENTS := $(patsubst requirements/clients/%.in,%,$(wildcard requirements/clients/*.in))
+
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+.PHONY: help setup demo test check format lint types contracts docs clients bench lock clean
+
+help: ## list what you can type
+	@echo "make TARGET            (make demo ARGS=\"...\" passes flags on; PYTHON=python3.12 picks the Python)"
+	@echo
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+setup: .venv/.dev ## make .venv, with all that a developer needs
+	@echo "ready: make demo, make test, make check"
+
+demo: .venv/.run ## watch the built-in exchange in your terminal, no network needed
+	@$(BIN)/coinbase_insights demo $(ARGS)
+
+test: .venv/.dev ## run the tests
+	@echo "test: pytest"
+	@$(BIN)/python -m pytest --quiet $(ARGS)
+
+check: CHECK := --check
+check: format lint types contracts docs test clients ## run all of CI, the quick things first
+	@echo "check: all is well"
+
+format: .venv/.dev ## lay the code out
+	@echo "format: ruff"
+	@$(BIN)/ruff format --quiet $(if $(CHECK),--diff) .
+
+lint: .venv/.dev ## look for mistakes
+	@echo "lint: ruff"
+	@$(BIN)/ruff check --quiet .
+
+types: .venv/.dev ## check the types
+	@echo "types: mypy"
+	@$(BIN)/python -m mypy --no-error-summary
+
+contracts: .venv/.dev ## check who may import whom
+	@echo "contracts: import-linter"
+	@$(BIN)/lint-imports --no-logo 2>&1
+
+docs: .venv/.dev ## write docs/reference from the code
+	@echo "docs: docs/generate.py"
+	@$(BIN)/python docs/generate.py $(CHECK)
+
+clients: .venv/.dev $(CLIENTS:%=.venv-clients/%/.ready) ## point real Coinbase clients at the simulator (slow)
+	@echo "clients: pytest tests/clients"
+	@$(BIN)/python -m pytest --quiet tests/clients $(ARGS)
+
+bench: .venv/.dev ## measure how fast it is
+	@$(BIN)/python tests/bench.py $(ARGS)
+
+lock: .venv/.dev ## pin what pyproject.toml asks for (ARGS=--upgrade: at the newest versions)
+	@echo "lock: requirements/"
+	@$(COMPILE) $(ARGS) pyproject.toml --extra lake --group dev --output-file requirements/dev.txt
+	@$(COMPILE) $(ARGS) pyproject.toml --constraint requirements/dev.txt --output-file requirements/run.txt
+	@$(COMPILE) $(ARGS) --group build --constraint requirements/dev.txt --output-file requirements/build.txt
+	@for name in $(CLIENTS); do \
+		$(COMPILE) $(ARGS) requirements/clients/$$name.in --output-file requirements/clients/$$name.txt || exit 1; \
+	done
+
+clean: ## remove all that was made, .venv too
+	@rm -rf .venv .venv-clients .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache dist
+	@find src tests docs -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+
+# Each file below is a stamp: made once, and again when what it hangs on has changed.
+
+define make_venv
+	@$(PYTHON) -c 'import sys' 2>/dev/null || { \
+		echo "error: there is no $(PYTHON) here; install Python 3.11 or newer, or name yours: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "error: Python 3.11 or newer is needed, and $(PYTHON) is" \
+		"$$($(PYTHON) -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])'); name a newer one: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -m venv $(1) >/dev/null || { rm -rf $(1); \
+		echo "error: $(PYTHON) cannot make a virtual environment; on Debian and Ubuntu: sudo apt-get install python3-venv" >&2; exit 1; }
+endef
+
+$(BIN)/pip:
+	$(call make_venv,.venv)
+
+.venv/.run: pyproject.toml requirements/run.txt requirements/build.txt | $(BIN)/pip
+	@echo "setup: .venv, to run"
+	@$(PIP) install --require-hashes --requirement requirements/run.txt --requirement requirements/build.txt
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/.dev: requirements/dev.txt .venv/.run
+	@echo "setup: .venv, to develop (about a minute, once)"
+	@$(PIP) install --no-compile --require-hashes --requirement requirements/dev.txt
+	@touch $@
+
+.venv-clients/%/.ready: requirements/clients/%.txt
+	@echo "setup: .venv-clients/$*"
+	$(call make_venv,.venv-clients/$*)
+	@.venv-clients/$*/bin/python -m pip --quiet --disable-pip-version-check install --no-compile --require-hashes --requirement $<
+	@touch $@

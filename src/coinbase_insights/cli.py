@@ -1,0 +1,315 @@
+"""Every command: joins a source to a sink, reads what was typed, prints errors, and exits.
+
+The only module that does these things. Everything heavy is imported where it is used, so that `--help` is quick.
+"""
+
+import asyncio
+import logging
+import os
+import sys
+import time
+from collections.abc import AsyncGenerator, Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from . import __version__, settings
+from .errors import InsightsError, UnknownProductError, UsageError
+
+if TYPE_CHECKING:
+    from .message import Item
+    from .show.view import LineState
+    from .watch import Sink, Watch
+
+ABOUT = "Coinbase's market-data feeds turned into insight: spread, mean mid-prices, and an honest 60-second forecast."
+FASTEST_MARKET = 60
+"""Times real time; the synthetic market is computed, and a core can do no more."""
+
+app = typer.Typer(
+    name="coinbase_insights",
+    help=ABOUT,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+class Channel(StrEnum):
+    """What Coinbase sends: tickers each 5 s, tickers at each trade, or the order book."""
+
+    TICKER_BATCH = "ticker_batch"
+    TICKER = "ticker"
+    LEVEL2 = "level2"
+
+
+class FeedName(StrEnum):
+    """Coinbase's two public feeds."""
+
+    EXCHANGE = "exchange"
+    ADVANCED = "advanced"
+
+
+class Forecaster(StrEnum):
+    """Ways to forecast the mid-price 60 seconds ahead."""
+
+    TILT = "tilt"
+    TREND = "trend"
+    LAST = "last"
+
+
+class Format(StrEnum):
+    """Ways to show insights; auto is the screen in a terminal, and plain lines elsewhere."""
+
+    AUTO = "auto"
+    SCREEN = "screen"
+    LINES = "lines"
+    JSON = "json"
+
+
+class ListFormat(StrEnum):
+    """Ways to show a table."""
+
+    LINES = "lines"
+    JSON = "json"
+
+
+ProductIds = Annotated[
+    list[str] | None, typer.Option("--product-id", "-p", help="A product such as ETH-USD; repeat it for a table.")
+]
+FormatOption = Annotated[Format, typer.Option("--format", help="How to show it.")]
+ListFormatOption = Annotated[ListFormat, typer.Option("--format", help="A table to read, or an object a line.")]
+ForecasterOption = Annotated[Forecaster, typer.Option("--forecaster", help="How to forecast.")]
+ForOption = Annotated[str | None, typer.Option("--for", help="End after this long: 90s, 15m, 1h.")]
+RecordOption = Annotated[Path | None, typer.Option("--record", help="Keep every message in this file.")]
+UrlOption = Annotated[
+    str | None, typer.Option("--url", envvar="COINBASE_INSIGHTS_URL", help="Another address of the feed.")
+]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"coinbase_insights {__version__}")
+        raise typer.Exit
+
+
+@app.callback(help=ABOUT)
+def options(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Tell on stderr what happens to the line.")] = False,
+) -> None:
+    """Read what all commands share."""
+    level = logging.INFO if verbose else logging.ERROR
+    logging.basicConfig(level=level, format="%(asctime)s %(name)s: %(message)s", stream=sys.stderr)
+    logging.getLogger("websockets").setLevel(logging.CRITICAL)  # What it has to say, the feed says once more.
+
+
+@app.command()
+def run(
+    product_id: ProductIds = None,
+    channel: Annotated[
+        Channel, typer.Option(help="What to listen to; level2 keeps the true best prices between trades.")
+    ] = Channel.TICKER_BATCH,
+    feed: Annotated[FeedName, typer.Option(help="Which of Coinbase's feeds.")] = FeedName.EXCHANGE,
+    forecaster: ForecasterOption = Forecaster.TILT,
+    output: FormatOption = Format.AUTO,
+    record: RecordOption = None,
+    source: Annotated[Path | None, typer.Option("--from", help="Play this recording instead of listening.")] = None,
+    speed: Annotated[str, typer.Option(help="Of --from: 1 as recorded, 10 ten times as fast, max.")] = "1",
+    length: ForOption = None,
+    url: UrlOption = None,
+    compression: Annotated[bool, typer.Option("--compression", help="Let the exchange compress its messages.")] = False,
+) -> None:
+    """Show what there is to know of a product, live, since the start of this command."""
+    product_ids = settings.product_ids(product_id or [])
+    watching = Watching(product_ids, channel, forecaster, output, length)
+    if source is not None:
+        if record is not None:
+            raise UsageError("--from plays a recording and --record makes one.", "Leave one of them out.")
+        pace = settings.speed(speed)
+        from .log.replay import replay
+
+        watching.start(lambda watch: replay(source, pace), live_state="REPLAY", speed=settings.speed_name(pace))
+        return
+    if not product_ids:
+        raise UsageError("run needs a product.", "Name one: coinbase_insights run --product-id ETH-USD")
+    from .feed import Feed
+    from .feed.endpoints import SOCKETS, rest_url
+    from .feed.products import check, with_near_names
+
+    address = settings.socket_url(url or SOCKETS[feed])
+    live = Feed(address, product_ids, dialect=feed, channel=channel, compression=compression)
+    try:
+        watching.start(lambda watch: live.items(), record=record, check=lambda: check(rest_url(address), product_ids))
+    except UnknownProductError as error:
+        raise with_near_names(error, rest_url(address), product_ids) from error
+
+
+@app.command()
+def demo(
+    product_id: ProductIds = None,
+    forecaster: ForecasterOption = Forecaster.TILT,
+    output: FormatOption = Format.AUTO,
+    record: RecordOption = None,
+    length: ForOption = None,
+    speed: Annotated[str, typer.Option(help="Of the simulated market's clock: 1, 10, up to 60.")] = "1",
+) -> None:
+    """Show the same with a simulated exchange on this machine: no network is needed, and no price is real."""
+    pace = _market_speed(speed)
+    product_ids = settings.product_ids(product_id or ["ETH-USD"])
+
+    async def simulated(watch: "Watch") -> "AsyncGenerator[Item]":
+        from .feed import Feed
+        from .simulator.market import Market
+        from .simulator.server import Options, serve
+
+        async with serve(Market(time.time_ns() // 1000), options=Options(speed=pace)) as server:
+            async for item in Feed(server.url, product_ids, channel="ticker").items():
+                yield item
+
+    watching = Watching(product_ids, Channel.TICKER, forecaster, output, length)
+    watching.start(simulated, record=record, live_state="SIMULATED")
+
+
+@app.command()
+def simulate(
+    recording: Annotated[Path | None, typer.Argument(help="A recording to serve; without one, a synthetic market.")] = None,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8765,
+    speed: Annotated[str, typer.Option(help="1 as it was, 10 ten times as fast; a recording also max.")] = "1",
+    seed: Annotated[int, typer.Option(help="Of the synthetic market: the same seed, the same market.")] = 1,
+    faults: Annotated[str, typer.Option(help="Faults to make, as: close=1001@100 duplicate/10.")] = "",
+    length: ForOption = None,
+) -> None:
+    """Be a local Coinbase: both WebSocket feeds and their REST calls on one port."""
+    from .simulator.faults import parse_faults
+    from .simulator.market import Market
+    from .simulator.recorded import Recording
+    from .simulator.server import Options, serve
+    from .watch import until_signal
+
+    pace = settings.speed(speed) if recording is not None else _market_speed(speed)
+    seconds = None if length is None else settings.duration(length)
+    mistakes = parse_faults(faults)
+    market = Recording(recording) if recording is not None else Market(time.time_ns() // 1000, seed)
+
+    async def listen() -> None:
+        async with serve(market, host, port, mistakes, Options(speed=pace)) as server:
+            print(f"listening on {server.url} and {server.rest_url}: {', '.join(market.products)}", file=sys.stderr)
+            await until_signal(seconds)
+
+    try:
+        asyncio.run(listen())
+    except OSError as error:
+        raise UsageError(
+            f"{host}:{port} cannot be listened on: {error.strerror or error}.", "Name another --port; 0 takes a free one."
+        ) from error
+
+
+@app.command()
+def products(
+    output: ListFormatOption = ListFormat.LINES,
+    quote_currency: Annotated[str | None, typer.Option("--quote", help="Only those priced in this currency.")] = None,
+    url: UrlOption = None,
+) -> None:
+    """List what Coinbase trades."""
+    from .feed.endpoints import SOCKETS, rest_url
+    from .feed.products import all_products
+    from .show.listing import json_lines, table
+
+    listed = all_products(rest_url(settings.socket_url(url or SOCKETS["exchange"])))
+    if quote_currency is not None:
+        listed = [product for product in listed if product.quote_currency == quote_currency.upper()]
+    rows = [(product.id, product.quote_increment, product.standing) for product in listed]
+    heads = ("product_id", "quote_increment", "status")
+    print(json_lines(heads, rows) if output is ListFormat.JSON else table(heads, rows))
+
+
+@app.command()
+def backtest(
+    path: Annotated[Path, typer.Argument(help="A recording, a folder of them, or a 5-second grid (.parquet).")],
+    forecaster: Annotated[
+        list[Forecaster] | None, typer.Option("--forecaster", help="Which to judge; all if none is named.")
+    ] = None,
+    channel: Annotated[Channel, typer.Option(help="Take quotes from tickers, or from the level2 book.")] = Channel.TICKER,
+    output: ListFormatOption = ListFormat.LINES,
+) -> None:
+    """Judge the forecasters on what has been: how wrong each was, beside "nothing changes"."""
+    from .models import backtest as models
+    from .show.listing import json_lines, table
+
+    rows = models.rows(models.backtest(path, tuple(forecaster or list(Forecaster)), channel))
+    print(json_lines(models.HEADS, rows) if output is ListFormat.JSON else table(models.HEADS, rows))
+
+
+class Watching:
+    """What `run` and `demo` share: the products, what to listen to, and how to show it."""
+
+    def __init__(
+        self, product_ids: tuple[str, ...], channel: Channel, forecaster: Forecaster, output: Format, length: str | None
+    ) -> None:
+        from .pipe import Pipe
+
+        self._pipe = Pipe(product_ids, channel=channel, forecaster=forecaster)
+        self._output = output
+        self._seconds = None if length is None else settings.duration(length)
+
+    def start(
+        self,
+        source: "Callable[[Watch], AsyncGenerator[Item]]",
+        *,
+        record: Path | None = None,
+        live_state: "LineState" = "LIVE",
+        speed: str = "",
+        check: "Callable[[], list[str]] | None" = None,
+    ) -> None:
+        """Watch until the end, then say in a line what was seen; `check` may meanwhile find that it cannot be."""
+        from .log.journal import Journal
+        from .show.sinks import JsonLines, Lines, Screen
+        from .show.terminal import Terminal
+        from .watch import Watch
+
+        journal = None if record is None else Journal(record)
+
+        def go(sink: "Sink") -> str:
+            watch = Watch(self._pipe, sink, live_state=live_state, speed=speed, journal=journal)
+            asyncio.run(watch.run(source(watch), self._seconds, check))
+            return watch.summary()
+
+        if self._output is Format.SCREEN or (self._output is Format.AUTO and sys.stdout.isatty()):
+            with Terminal() as terminal:
+                summary = go(Screen(terminal))
+        else:
+            summary = go(JsonLines() if self._output is Format.JSON else Lines())
+        print(summary, file=sys.stderr)
+
+
+def _market_speed(text: str) -> float:
+    pace = settings.speed(text)
+    if pace > FASTEST_MARKET:
+        raise UsageError(f"A synthetic market runs at up to {FASTEST_MARKET} times, not {text}.")
+    return pace
+
+
+def main() -> None:
+    """Run the command line; the only place that prints an error and exits."""
+    try:
+        app(standalone_mode=False)
+        sys.stdout.flush()
+    except typer.Exit as done:
+        sys.exit(done.exit_code)
+    except InsightsError as error:
+        _fail(error.message, error.hint, error.exit_code)
+    except BrokenPipeError:  # Whoever read our lines has read enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _fail(message: str, hint: str, exit_code: int) -> None:
+    print(f"error: {message}", file=sys.stderr)
+    if hint:
+        print(f"hint: {hint}", file=sys.stderr)
+    sys.exit(exit_code)

@@ -1,0 +1,48 @@
+"""The exchange's clock, as far as it can be known from what it sends; ours may be wrong, and messages may lie.
+
+All figures follow the exchange's time. A time more than a minute ahead of where the exchange's clock should be is not
+believed, unless the next message confirms it: then it is our own clock that is wrong, or that was set.
+"""
+
+TOLERANCE = 60_000_000
+"""Microseconds."""
+BEAT = 1_000_000
+"""Microseconds between heartbeats."""
+
+
+class Clock:
+    """How far our clock is ahead of the exchange's, learned from heartbeats, which are sent when they say."""
+
+    def __init__(self) -> None:
+        """Believe our own clock until the exchange has spoken."""
+        self.start: int | None = None
+        """Exchange time (microseconds) that the first heartbeat came after: we began to listen less than a second
+        before it. None until one is believed."""
+        self._offset = 0
+        self._rumour: tuple[int, int] | None = None
+
+    def heard(self, time: int, received_at: int) -> bool:
+        """Take in a heartbeat's time and when it reached us (microseconds). False while it is not believed."""
+        rumour = self._rumour
+        if abs(received_at - time - self._offset) > TOLERANCE and not self._is_confirmed(time, received_at):
+            return False
+        if self.start is None:
+            self.start = (time if rumour is None else min(time, rumour[0])) - BEAT
+        self._offset, self._rumour = received_at - time, None
+        return True
+
+    def believes(self, time: int, received_at: int) -> bool:
+        """Tell whether a quote can be of this time. While there are no heartbeats, a second quote confirms a first."""
+        if time <= received_at - self._offset + TOLERANCE:
+            return True
+        if self.start is not None or not self._is_confirmed(time, received_at):
+            return False
+        self._offset, self._rumour = received_at - time, None
+        return True
+
+    def _is_confirmed(self, time: int, received_at: int) -> bool:
+        rumour, self._rumour = self._rumour, self._rumour or (time, received_at)
+        if rumour is not None and abs((received_at - time) - (rumour[1] - rumour[0])) <= TOLERANCE:
+            return True
+        self._rumour = (time, received_at)
+        return False

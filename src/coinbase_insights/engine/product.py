@@ -1,0 +1,70 @@
+"""One product: its state, and the newest quote as it was sent."""
+
+from ..quote import MOST_UNITS, Quote
+from .insight import Insight, insight
+from .state import (
+    COUNT, FORECASTERS, TAIL, TIME, UNIT2, State, can_rescale, decimals, is_tidy, new_state, rescale, tidy,
+)  # fmt: skip
+from .update import break_line, update
+
+
+class Product:
+    """Folds the quotes of one product, and tells every figure right after the newest."""
+
+    def __init__(self, product_id: str, forecaster: str = "tilt", state: State | None = None) -> None:
+        """Start with nothing, or with a state that was saved. `forecaster` is one of last, trend, tilt."""
+        if forecaster not in FORECASTERS:
+            raise ValueError(f"there is no forecaster {forecaster!r}")
+        self.product_id = product_id
+        self.state = new_state(forecaster) if state is None else state
+        self.decimals = decimals(self.state)
+        """Of the prices so far."""
+        self.quote: Quote | None = None
+        """The newest quote that was folded; None before the first."""
+        self.received_at = 0
+        """When it reached us, in nanoseconds."""
+
+    def accepts(self, quote: Quote) -> bool:
+        """Make ready for the quote's decimals. False when its price has more digits than can be counted in exactly."""
+        more = quote.decimals - self.decimals
+        if more > 0:
+            if not can_rescale(self.state, more):
+                return False
+            rescale(self.state, more)
+            self.decimals = quote.decimals
+        return quote.ask * 10 ** (self.decimals - quote.decimals) <= MOST_UNITS
+
+    def update(self, quote: Quote, received_at: int) -> None:
+        """Fold one quote that `accepts` has let in, received at this time (ns)."""
+        if not is_tidy(self.state):
+            self.state = tidy(self.state)
+        unit = 10 ** (self.decimals - quote.decimals)
+        bid_size = float(quote.best_bid_size) if quote.best_bid_size else 0.0
+        ask_size = float(quote.best_ask_size) if quote.best_ask_size else 0.0
+        if bid_size == 0.0 or ask_size == 0.0:  # One size alone says nothing about the balance.
+            bid_size = ask_size = 0.0
+        update(self.state, quote.time, quote.bid * unit, quote.ask * unit, bid_size, ask_size)
+        self.quote = quote
+        self.received_at = received_at
+
+    def break_line(self, heard_until: int) -> None:
+        """Nothing is known of the product after this exchange time, until its next quote."""
+        break_line(self.state, heard_until)
+
+    def insight(self, missed: int = 0, reconnects: int = 0) -> Insight:
+        """Tell every figure. Raises ValueError before the first quote."""
+        if self.quote is None:
+            raise ValueError(f"{self.product_id} has no quote yet")
+        return insight(self.state, self.quote, self.received_at, missed, reconnects)
+
+    def history(self) -> list[tuple[int, float]]:
+        """Give (exchange time in microseconds, mid-price) of the quotes in the last 15 minutes, oldest first."""
+        state = self.state
+        mask = len(state.times) - 1
+        slots = (i & mask for i in range(state.whole[TAIL + 2], state.whole[COUNT]))
+        return [(state.times[slot], state.mids[slot] / state.real[UNIT2]) for slot in slots]
+
+    @property
+    def time(self) -> int:
+        """Exchange time of the newest quote, in microseconds; far in the past before the first."""
+        return self.state.whole[TIME]

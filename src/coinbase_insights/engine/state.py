@@ -1,0 +1,218 @@
+"""Everything the engine remembers of one product: numbers in arrays, and the names of their places.
+
+Whole numbers fit in 64 bits. Prices among them are in units of 10^-decimals, and mid-prices in half units (`MID2` is
+bid + ask), so that sums and differences of prices are exact. Nothing here knows where a quote comes from.
+
+The ring holds one entry a quote, back to the oldest forecast that still counts in a window: 15 minutes and the
+horizon. A sum over a window is the difference of two running totals, so a quote is added once, not once a window.
+The ring doubles when it is full, up to `LARGEST_RING`; beyond, the oldest go first and no window is called full.
+"""
+
+from array import array
+from typing import NamedTuple
+
+SECOND = 1_000_000
+HORIZON = 60 * SECOND
+"""How far ahead a forecast looks, in microseconds."""
+MARK = 5 * SECOND
+"""All learning happens on whole multiples of this exchange time."""
+MARKS_AHEAD = HORIZON // MARK
+WINDOW_NAMES = ("1m", "5m", "15m")
+WINDOW_1M, WINDOW_5M, WINDOW_15M = 60 * SECOND, 300 * SECOND, 900 * SECOND
+FORECASTERS = ("last", "trend", "tilt")
+LAST, TREND, TILT = 0, 1, 2
+BLOCKS = 15
+"""Complete minutes of forecast errors, over which skill is tested."""
+SMALLEST_RING = 256
+LARGEST_RING = 2**21
+"""2,300 quotes a second for 15 minutes; a window of as many of the highest prices still fits in 64 bits."""
+LARGEST_MID2 = 2 * 10**12
+"""No bid + ask is larger in the state's units (quote.MOST_UNITS)."""
+LARGEST_TOTAL = 2**62
+"""A running total beyond this is brought back before it could leave 64 bits (`tidy`)."""
+NEVER = -(2**62)
+"""A time before all times."""
+
+# The places in `State.whole`. A run of three belongs to the windows 1m, 5m, 15m.
+(
+    FORECASTER, COUNT, TIME, BID, ASK, MID2, HAS_SIZES, FIRST_TIME, FIRST_MID2, UNBROKEN_SINCE, DOWN,
+    MAX_SPREAD, MAX_SPREAD_TIME, TAIL, _1, _2, ERROR_TAIL, _3, _4,
+    TOTAL, BASE_TOTAL, SCORED, BANDED, HITS, MATURED, UNSCORED, IS_SCORED, BASE_ERROR,
+    NEXT_MARK, MARK_MID2, RETURNS, BLOCK, BLOCK_COUNT,
+    WHOLES,
+) = range(34)  # fmt: skip
+
+# The places in `State.real`.
+(
+    UNIT2, MID, IMBALANCE, ERROR, ERROR_TOTAL, ERROR_REST, BLOCK_SUM, P_VALUE, ADVANTAGE,
+    TREND_TIME, TREND_MID, TREND_TIMES, TREND_BOTH,
+    IMBALANCE_SQUARES, IMBALANCE_WEIGHT, USUAL_IMBALANCE, PAIR_WEIGHT, PAIR_SQUARES, PAIR_PRODUCTS, BETA,
+    FAST_SQUARES, FAST_SECONDS, SLOW_SQUARES, SLOW_SECONDS, SIGMA, BAND_FACTOR,
+    REALS,
+) = range(27)  # fmt: skip
+
+_IN_UNITS = (BID, ASK, MID2, FIRST_MID2, MAX_SPREAD, TOTAL, BASE_TOTAL, BASE_ERROR, MARK_MID2)
+
+
+class State(NamedTuple):
+    """One product's memory; its arrays are changed in place."""
+
+    whole: list[int]
+    real: list[float]
+    times: "array[int]"
+    """The ring: the exchange time of each quote."""
+    mids: "array[int]"
+    """bid + ask of each quote."""
+    totals: "array[int]"
+    """Sum of bid + ask over all quotes before this one."""
+    forecasts: "array[float]"
+    """The mid-price expected 60 seconds after each quote."""
+    bands: "array[float]"
+    """Half the width of the 90 % band around it; NaN while that is not known."""
+    error_totals: "array[float]"
+    """Sum of the errors of all forecasts before this one; with the next, what the additions rounded away."""
+    error_rests: "array[float]"
+    base_totals: "array[int]"
+    """Sum of the errors of "nothing changes" of all forecasts before this one, in half units."""
+    scored: "array[int]"
+    """How many forecasts before this one were scored, how many of those had a band, and how often it held."""
+    banded: "array[int]"
+    hits: "array[int]"
+    mark_numbers: "array[int]"
+    """The last twelve marks, by number modulo 12."""
+    mark_mids: "array[int]"
+    mark_tilts: "array[float]"
+    """z, the imbalance in units of its usual size; NaN where the feed sent no sizes."""
+    mark_forecasts: "array[float]"
+    mark_bands: "array[float]"
+    block_minutes: "array[int]"
+    """The last fifteen complete minutes of target times, by number modulo 15."""
+    block_counts: "array[int]"
+    block_sums: "array[float]"
+    """Sum of (error - error of "nothing changes") over the minute."""
+
+
+_RING = (
+    "times", "mids", "totals", "forecasts", "bands", "error_totals", "error_rests", "base_totals", "scored", "banded",
+    "hits",
+)  # fmt: skip
+_REAL_ARRAYS = (
+    "forecasts", "bands", "error_totals", "error_rests", "mark_tilts", "mark_forecasts", "mark_bands", "block_sums",
+)  # fmt: skip
+
+
+def new_state(forecaster: str = "tilt", decimals: int = 0) -> State:
+    """Make the memory of a product of which nothing is known yet."""
+    whole = [0] * WHOLES
+    real = [0.0] * REALS
+    whole[FORECASTER] = FORECASTERS.index(forecaster)
+    whole[TIME] = whole[UNBROKEN_SINCE] = whole[DOWN] = NEVER
+    whole[BLOCK] = -1
+    real[UNIT2] = 2.0 * 10.0**decimals
+    real[BAND_FACTOR] = 1.645
+    real[SIGMA] = real[P_VALUE] = float("nan")
+    sizes = dict.fromkeys(State._fields[2:], SMALLEST_RING)
+    sizes |= {name: MARKS_AHEAD for name in sizes if name.startswith("mark_")}
+    sizes |= {name: BLOCKS for name in sizes if name.startswith("block_")}
+    state = State(whole, real, **{name: _zeros(name, size) for name, size in sizes.items()})
+    for numbers in (state.mark_numbers, state.block_minutes):
+        numbers[:] = array("q", [-MARKS_AHEAD - 1]) * len(numbers)
+    return state
+
+
+def _zeros(name: str, size: int) -> "array[int] | array[float]":
+    return array("d" if name in _REAL_ARRAYS else "q", [0]) * size
+
+
+def decimals(state: State) -> int:
+    """Give the number of decimals that the state's whole prices are in units of."""
+    return len(str(int(state.real[UNIT2]))) - 1
+
+
+def can_rescale(state: State, more_decimals: int) -> bool:
+    """Tell whether every price that is remembered still fits in finer units."""
+    whole = state.whole
+    largest = max(whole[MID2], whole[FIRST_MID2], whole[MAX_SPREAD], *state.mids, *state.mark_mids)
+    return largest * 10**more_decimals <= LARGEST_MID2
+
+
+def rescale(state: State, more_decimals: int) -> None:
+    """Go over to finer units, because a price with more decimals than any before has come. No figure changes."""
+    rebase(state)
+    factor = 10**more_decimals
+    for place in _IN_UNITS:
+        state.whole[place] *= factor
+    for values in (state.mids, state.totals, state.base_totals, state.mark_mids):
+        for i, value in enumerate(values):
+            values[i] = value * factor
+    state.real[UNIT2] *= factor
+
+
+def is_tidy(state: State) -> bool:
+    """Tell whether the next quote can be taken in without `tidy`."""
+    whole = state.whole
+    return whole[COUNT] - whole[ERROR_TAIL + 2] < len(state.times) and whole[TOTAL] < LARGEST_TOTAL
+
+
+def tidy(state: State) -> State:
+    """Make room in the ring and in the running totals; every entry keeps its number. No figure changes.
+
+    A ring of the largest size gives up its oldest quote instead.
+    """
+    rebase(state)
+    if is_tidy(state):
+        return state
+    if len(state.times) == LARGEST_RING:
+        drop_oldest(state)
+        return state
+    return _grown(state)
+
+
+def rebase(state: State) -> None:
+    """Start the running totals of prices anew at the oldest entry, so that they stay within 64 bits."""
+    whole = state.whole
+    oldest = whole[ERROR_TAIL + 2]
+    slot = oldest & (len(state.times) - 1)
+    _start_at(state.totals, state.totals[slot] if oldest < whole[COUNT] else whole[TOTAL], whole, TOTAL)
+    _start_at(state.base_totals, state.base_totals[slot] if oldest < whole[MATURED] else whole[BASE_TOTAL], whole, BASE_TOTAL)
+
+
+def _start_at(totals: "array[int]", start: int, whole: list[int], place: int) -> None:
+    whole[place] -= start
+    for i, total in enumerate(totals):
+        totals[i] = max(0, total - start)
+
+
+def drop_oldest(state: State) -> None:
+    """Forget the oldest quote; no window that held it is full then."""
+    whole = state.whole
+    oldest = whole[ERROR_TAIL + 2]
+    slot = oldest & (len(state.times) - 1)
+    if whole[MATURED] == oldest:
+        whole[MATURED] += 1
+        whole[UNSCORED] += 1
+    for window in range(3):
+        whole[TAIL + window] = max(whole[TAIL + window], oldest + 1)
+        whole[ERROR_TAIL + window] = max(whole[ERROR_TAIL + window], oldest + 1)
+    whole[UNBROKEN_SINCE] = max(whole[UNBROKEN_SINCE], state.times[slot])
+
+
+def _grown(state: State) -> State:
+    size = len(state.times)
+    larger = {name: _zeros(name, 2 * size) for name in _RING}
+    for name, values in larger.items():
+        old = getattr(state, name)
+        for i in range(max(0, state.whole[COUNT] - size), state.whole[COUNT]):
+            values[i % (2 * size)] = old[i % size]
+    return state._replace(**larger)
+
+
+def save(state: State) -> dict[str, list[int] | list[float]]:
+    """Give the state as lists of numbers. NaN stays NaN."""
+    return {name: list(values) for name, values in state._asdict().items()}
+
+
+def load(saved: dict[str, list[int] | list[float]]) -> State:
+    """Take back what `save` gave."""
+    arrays = {name: array("d" if name in _REAL_ARRAYS else "q", saved[name]) for name in State._fields[2:]}
+    return State(list(saved["whole"]), list(saved["real"]), **arrays)

@@ -1,0 +1,1 @@
+"""Logs: ordered, durable lists of messages."""

@@ -1,0 +1,145 @@
+"""Recordings and journals: messages in a text file, in the order in which they came.
+
+One line a frame: receive time in integer nanoseconds since 1970 UTC, a TAB, the untouched frame, a newline.
+A line whose text starts with `#` is ours: `#opened URL`, `#lost REASON`, and `#frame BASE64` for a frame that
+cannot stand on one line as it is (it holds a newline, or starts with `#`).
+Nothing here reads what a frame says.
+"""
+
+import os
+import time
+from base64 import b64decode, b64encode
+from collections.abc import Iterator
+from io import FileIO
+from pathlib import Path
+
+from ..errors import RecordingError
+from ..message import Item, Line, Lost, Message, Opened
+
+FSYNC_INTERVAL = 1.0
+"""Seconds after which a written line is on the disk at the latest, while more lines come."""
+
+
+def encode(item: Item) -> bytes:
+    """Give the line that stands for one message, or for one event of the line."""
+    if isinstance(item, Message):
+        return b"%d\t%b\n" % (item.received_at, _one_line(item.data))
+    word, text = ("opened", item.url) if isinstance(item, Opened) else ("lost", item.reason)
+    return b"%d\t#%b %b\n" % (item.received_at, word.encode(), " ".join(text.split()).encode())
+
+
+def _one_line(frame: bytes) -> bytes:
+    if b"\n" in frame or b"\r" in frame or frame.startswith(b"#"):
+        return b"#frame " + b64encode(frame)
+    return frame
+
+
+def decode(line: bytes) -> Item | None:
+    """Read one line, with or without its newline; None when it is not a line of a recording."""
+    stamp, tab, text = line.rstrip(b"\r\n").partition(b"\t")
+    if not tab or not stamp.isdigit() or len(stamp) > 19:
+        return None
+    received_at = int(stamp)
+    if not text.startswith(b"#"):
+        return Message(received_at, text)
+    word, _, rest = text.partition(b" ")
+    if word == b"#frame":
+        try:
+            return Message(received_at, b64decode(rest, validate=True))
+        except ValueError:
+            return None
+    if word == b"#opened":
+        return Opened(received_at, rest.decode(errors="replace"))
+    if word == b"#lost":
+        return Lost(received_at, rest.decode(errors="replace"))
+    return None
+
+
+def read(path: Path) -> Iterator[Item]:
+    """Give the messages of a recording, or of a folder of them in the order of their names.
+
+    A line that cannot be read is given as a message as it stands, so that it is counted as bad and not
+    passed over. Raises RecordingError when there is no such file, or when its first line is not of a recording.
+    """
+    for file in _files(path):
+        try:
+            with file.open("rb") as lines:
+                yield from _items(file, lines)
+        except OSError as error:
+            raise RecordingError(f"{file} cannot be read: {error.strerror}.") from error
+
+
+def _files(path: Path) -> list[Path]:
+    if not path.exists():
+        raise RecordingError(f"There is no recording {path}.", "Make one with `coinbase_insights run --record PATH`.")
+    files = sorted(path.glob("*.rec")) if path.is_dir() else [path]
+    if not files:
+        raise RecordingError(f"The folder {path} holds no recording.", "Recordings are files that end in .rec.")
+    return files
+
+
+def _items(file: Path, lines: Iterator[bytes]) -> Iterator[Item]:
+    received_at = 0
+    for number, line in enumerate(lines):
+        item = decode(line)
+        if item is None and number == 0:
+            raise RecordingError(
+                f"{file} is not a recording: its first line is not a time in nanoseconds, a TAB and a frame.",
+                "Recordings are made with `coinbase_insights run --record PATH`.",
+            )
+        if item is None:
+            item = Message(received_at, line.rstrip(b"\r\n"))
+        received_at = item.received_at
+        yield item
+
+
+class Journal:
+    """A recording that is being written: every line in order, on the disk at most a second later.
+
+    Appends to what is there; a torn last line, left by a crash, is closed first, so that nothing is joined to it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open for appending. Raises RecordingError when the file cannot be made."""
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = FileIO(path, "a+")
+            self._close_torn_line()
+        except OSError as error:
+            raise RecordingError(
+                f"{path} cannot be written: {error.strerror}.", "Name another file after --record."
+            ) from error
+        self._path = path
+        self._synced = time.monotonic()
+
+    def _close_torn_line(self) -> None:
+        size = self._file.seek(0, os.SEEK_END)
+        if size:
+            self._file.seek(size - 1)
+            if self._file.read(1) != b"\n":
+                self._file.write(b"\n")
+
+    def write(self, item: Message | Line) -> None:
+        """Add one line. Raises RecordingError when the disk does not take it."""
+        try:
+            self._write_all(encode(item))
+            if time.monotonic() - self._synced >= FSYNC_INTERVAL:
+                self.sync()
+        except OSError as error:
+            raise RecordingError(
+                f"{self._path} cannot be written: {error.strerror}.", "What was written before is kept."
+            ) from error
+
+    def _write_all(self, line: bytes) -> None:
+        while line:
+            line = line[self._file.write(line) :]
+
+    def sync(self) -> None:
+        """Bring everything written so far onto the disk."""
+        os.fsync(self._file.fileno())
+        self._synced = time.monotonic()
+
+    def close(self) -> None:
+        """Sync and close."""
+        self.sync()
+        self._file.close()

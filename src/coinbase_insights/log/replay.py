@@ -1,0 +1,28 @@
+"""A recording played again: the same messages, as fast as they came, some times as fast, or as fast as they are taken."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+from ..message import Item
+from .journal import read
+
+BREATH = 500
+"""Messages after which others may run when nothing is waited for."""
+
+
+async def replay(path: Path, speed: float) -> AsyncGenerator[Item]:
+    """Give the items of a recording, `speed` times as fast as they were received; infinity waits for nothing.
+
+    Raises RecordingError as `journal.read` does.
+    """
+    loop = asyncio.get_running_loop()
+    began, first = loop.time(), 0
+    for number, item in enumerate(read(path)):
+        first = first or item.received_at
+        wait = began + (item.received_at - first) / 1e9 / speed - loop.time()
+        if wait > 0.0:
+            await asyncio.sleep(wait)
+        elif number % BREATH == 0:
+            await asyncio.sleep(0)
+        yield item

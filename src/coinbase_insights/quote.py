@@ -1,0 +1,171 @@
+"""What the exchange says, read once and for all: quotes and the other events of a feed.
+
+A `Quote` is always valid; `read_quote` is the only door to one. Prices are whole numbers of 10^-decimals of the
+quote currency beside the text that the exchange sent: sums and differences of whole numbers do not round.
+"""
+
+import re
+from datetime import UTC, datetime
+from functools import lru_cache
+
+import msgspec
+
+MOST_UNITS = 10**12
+"""No price is as high in units of its own last decimal; sums over a window then fit in 64 bits (engine/state.py)."""
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_PRODUCT_ID = re.compile(r"[A-Z0-9]{1,20}-[A-Z0-9]{1,20}", re.ASCII).fullmatch
+
+
+class Quote(msgspec.Struct, frozen=True, gc=False):
+    """Best bid and best ask of a product at one time, as one message gave them."""
+
+    product_id: str
+    time: int
+    """Exchange clock, microseconds since 1970 UTC."""
+    sequence: int | None
+    """Grows per product; None where the feed has none (level2, Advanced Trade)."""
+    best_bid: str
+    best_bid_size: str | None
+    """In the base currency; None on feeds that do not send it."""
+    best_ask: str
+    best_ask_size: str | None
+    decimals: int
+    """Of the finer of the two prices."""
+    bid: int
+    """Best bid in units of 10^-decimals."""
+    ask: int
+
+
+class Heartbeat(msgspec.Struct, frozen=True, gc=False):
+    """The feed is alive at this time, whether or not anything is traded."""
+
+    product_id: str | None
+    """None where one heartbeat serves the whole connection (Advanced Trade)."""
+    time: int
+    counter: int | None = None
+    """Grows by one a second (Advanced Trade)."""
+
+
+class Subscribed(msgspec.Struct, frozen=True, gc=False):
+    """The exchange's list of everything this connection is subscribed to: (channel, product), with aliases resolved."""
+
+    channels: frozenset[tuple[str, str]]
+
+
+class Refusal(msgspec.Struct, frozen=True, gc=False):
+    """The exchange's word that it will not do what was asked."""
+
+    message: str
+    reason: str
+
+
+class Missed(msgspec.Struct, frozen=True, gc=False):
+    """Messages that the exchange numbered and that never reached us."""
+
+    count: int
+
+
+class Bad(msgspec.Struct, frozen=True, gc=False):
+    """A message, or a part of one, that cannot be used, and why: a short reason that counts can be kept by."""
+
+    reason: str
+    product_id: str | None = None
+
+
+class Stale(msgspec.Struct, frozen=True, gc=False):
+    """A message that came again, or too late to say anything new."""
+
+
+class Other(msgspec.Struct, frozen=True, gc=False):
+    """A message that is fine and says nothing about the best prices."""
+
+    kind: str
+
+
+Event = Quote | Heartbeat | Subscribed | Refusal | Missed | Bad | Stale | Other
+
+
+def is_product_id(text: str) -> bool:
+    """Tell whether this can be a product id: BASE-QUOTE in capital letters and digits."""
+    return _PRODUCT_ID(text) is not None
+
+
+def read_quote(
+    product_id: str,
+    time: int,
+    sequence: int | None,
+    best_bid: str | None,
+    best_bid_size: str | None,
+    best_ask: str | None,
+    best_ask_size: str | None,
+) -> Quote | Bad:
+    """Check both sides and give the quote, or the reason why there is none.
+
+    A side without a price is what the exchange sends when nobody bids or asks. Crossed prices (bid above ask) are
+    seen in auctions; there is no mid-price between them. A locked quote (bid = ask) is valid.
+    """
+    bid, bid_decimals = _price(best_bid or "")
+    if bid <= 0:
+        return Bad("best_bid: " + (_BAD_PRICE[bid] if best_bid else "empty"), product_id)
+    ask, ask_decimals = _price(best_ask or "")
+    if ask <= 0:
+        return Bad("best_ask: " + (_BAD_PRICE[ask] if best_ask else "empty"), product_id)
+    if best_bid_size is not None and not is_size(best_bid_size):
+        return Bad("best_bid_size: " + ("not a size" if best_bid_size else "empty"), product_id)
+    if best_ask_size is not None and not is_size(best_ask_size):
+        return Bad("best_ask_size: " + ("not a size" if best_ask_size else "empty"), product_id)
+    decimals = bid_decimals
+    if bid_decimals < ask_decimals:
+        bid *= 10 ** (ask_decimals - bid_decimals)
+        decimals = ask_decimals
+    elif ask_decimals < bid_decimals:
+        ask *= 10 ** (bid_decimals - ask_decimals)
+    if bid > ask:
+        return Bad("crossed", product_id)
+    if ask > MOST_UNITS:
+        return Bad("best_ask: too many digits", product_id)
+    return Quote(
+        product_id, time, sequence, best_bid or "", best_bid_size, best_ask or "", best_ask_size, decimals, bid, ask
+    )
+
+
+_BAD_PRICE = {0: "zero", -1: "not a price", -2: "too many digits"}
+
+
+@lru_cache(maxsize=4096)
+def _price(text: str) -> tuple[int, int]:
+    """Read a plain decimal number as (units, decimals); the units say what is wrong when they are not positive.
+
+    The same price comes in many messages, so the last few thousand are remembered.
+    """
+    digits = is_number(text)
+    if not digits:
+        return -1, 0
+    point = text.find(".")
+    units, decimals = int(digits) if len(digits) < 40 else 0, len(text) - point - 1 if point >= 0 else 0
+    return (-2, 0) if len(digits) >= 40 or units > MOST_UNITS else (units, decimals)
+
+
+def is_size(text: str) -> bool:
+    """Tell whether this is a size: a plain decimal number above zero, and not beyond all measure."""
+    digits = is_number(text)
+    return bool(digits) and len(digits) <= 40 and digits.strip("0") != ""
+
+
+def is_number(text: str) -> str:
+    """Give the digits of a plain decimal number, 12 or 12.50; the empty text when it is anything else.
+
+    No sign, exponent, white space, underscore or digit of another script, all of which int() and float() take.
+    """
+    digits = text.replace(".", "", 1)
+    return digits if digits.isascii() and digits.isdecimal() and text[0] != "." and text[-1] != "." else ""
+
+
+def read_time(text: str) -> int | None:
+    """Read an RFC 3339 time with its zone as microseconds since 1970 UTC; finer digits are cut. None if it is not one."""
+    try:
+        since = datetime.fromisoformat(text) - EPOCH
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds

@@ -1,0 +1,56 @@
+"""What a person typed, checked once: everything below the command line takes values that are known to be good."""
+
+import math
+import re
+from collections.abc import Sequence
+
+from .errors import UsageError
+from .quote import is_product_id
+
+_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)(ms|s|m|h|d)", re.ASCII).fullmatch
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+_SPEED = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,3})?)x?", re.ASCII).fullmatch
+MOST_PRODUCTS = 1000
+
+
+def product_ids(texts: Sequence[str]) -> tuple[str, ...]:
+    """Take product ids such as ETH-USD, each once, in their order. Raises UsageError for anything else."""
+    for text in texts:
+        if not is_product_id(text):
+            shown = ascii(text if len(text) <= 40 else text[:40] + "...")
+            better = text.strip().upper().replace("/", "-").replace("_", "-")
+            hint = f"Did you mean {better}?" if is_product_id(better) else "Product ids look like ETH-USD."
+            raise UsageError(f"{shown} is not a product id.", f"{hint} List them with `coinbase_insights products`.")
+    if len(set(texts)) > MOST_PRODUCTS:
+        raise UsageError(f"{len(set(texts))} products are more than the {MOST_PRODUCTS} that one run can follow.")
+    return tuple(dict.fromkeys(texts))
+
+
+def duration(text: str) -> float:
+    """Take a duration such as 90s, 15m or 1h, in seconds. Raises UsageError for anything else."""
+    match = _DURATION(text)
+    if match is None or float(match[1]) == 0.0:
+        raise UsageError(f"{ascii(text[:40])} is not a duration.", "Write it as 90s, 15m, 1h or 1d.")
+    return float(match[1]) * _SECONDS[match[2]]
+
+
+def speed(text: str) -> float:
+    """Take a speed such as 1, 10, 10x or max (infinity). Raises UsageError for anything else."""
+    if text == "max":
+        return math.inf
+    match = _SPEED(text)
+    if match is None or float(match[1]) == 0.0:
+        raise UsageError(f"{ascii(text[:40])} is not a speed.", "Write 1 for as fast as it was recorded, 10, or max.")
+    return float(match[1])
+
+
+def socket_url(text: str) -> str:
+    """Take the address of a feed. Raises UsageError when it is not wss://HOST or ws://HOST:PORT."""
+    if not re.fullmatch(r"wss?://[A-Za-z0-9.\-\[\]:]{1,253}(/[A-Za-z0-9./\-_]{0,200})?", text, re.ASCII):
+        raise UsageError(f"{ascii(text[:80])} is no address of a feed.", "Write it as wss://HOST or ws://HOST:PORT.")
+    return text
+
+
+def speed_name(factor: float) -> str:
+    """Write a speed as it is shown: 1x, 10x, max."""
+    return "max" if math.isinf(factor) else f"{factor:g}x"

@@ -1,0 +1,1 @@
+"""For eyes and scripts: the screen, plain lines, JSON lines."""

@@ -1,0 +1,290 @@
+"""Join a source to a sink: what `run` and `demo` do from the first message to the last line.
+
+    source -> pipe -> sink
+
+This is where the clock is: it says how old the newest quote is, when to draw, and when to end.
+"""
+
+import asyncio
+import signal
+import threading
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing, suppress
+from typing import Protocol, TypeVar, cast
+
+from .engine.product import Product
+from .log.journal import Journal
+from .message import Item, Lost, Message, Opened
+from .pipe import Pipe
+from .show.numbers import counted
+from .show.view import LineState, ProductView, View
+
+T = TypeVar("T")
+SIGNALS = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM", signal.SIGHUP: "SIGHUP"}
+STALE_AFTER = 10.0
+"""Seconds without any message, after which no value is shown as current."""
+QUIET_AFTER = 15.0
+"""Seconds without a quote, while heartbeats come."""
+FRAME = 0.25
+"""Seconds between two drawings at the least."""
+TICK = 1.0
+"""Seconds between two drawings at the most."""
+CHART_POINTS = 2000
+
+
+class Sink(Protocol):
+    """Takes insights and what there is to see."""
+
+    draws: bool
+    """Whether it shows views in place, and so needs them again and again."""
+
+    def insight(self, product: Product, pipe: Pipe) -> None:
+        """A quote of this product was folded just now."""
+
+    def state(self, view: View, pipe: Pipe) -> None:
+        """The state of the line is another one than before."""
+
+    def draw(self, view: View) -> None:
+        """Show everything as it is now."""
+
+
+class Watch:
+    """One run, from a source to a sink."""
+
+    def __init__(
+        self, pipe: Pipe, sink: Sink, *, live_state: LineState = "LIVE", speed: str = "", journal: Journal | None = None
+    ) -> None:
+        """`live_state` is what a healthy line is called: LIVE, REPLAY or SIMULATED; `speed` that of a replay."""
+        self.pipe = pipe
+        self.notes: list[str] = []
+        """What a person must be told as long as it holds."""
+        self.ended_by = ""
+        """The signal that ended the run; empty when it ended by itself."""
+        self._sink = sink
+        self._live_state: LineState = live_state
+        self._speed = speed
+        self._journal = journal
+        self._since = time.time_ns() // 1000
+        self._began = self._heard_at = time.monotonic()
+        self._quote_at: dict[str, float] = {}
+        self._lost: Lost | None = None
+        self._lost_at = 0.0
+        self._is_heard = False
+        self._has_ended = False
+        self._shown: LineState | None = None
+        self._drawn_at = -1e9
+
+    async def run(
+        self, items: AsyncGenerator[Item], seconds: float | None = None, check: Callable[[], list[str]] | None = None
+    ) -> None:
+        """Watch until the source ends, the time is over, or a signal says stop. Errors of the source are raised.
+
+        `check` is run beside it in a thread: what it raises ends the run, what it gives are notes for a person.
+        """
+        ends = [asyncio.create_task(self._read(items)), asyncio.create_task(self._tick())]
+        ends.append(asyncio.create_task(self._signalled()))
+        if check is not None:
+            ends.append(asyncio.create_task(self._check(check)))
+        try:
+            await asyncio.wait(ends, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in ends:
+                task.cancel()
+            results = await asyncio.gather(*ends, return_exceptions=True)
+            if self._journal is not None:
+                self._journal.close()
+        for result in results:
+            if isinstance(result, BaseException) and not isinstance(result, asyncio.CancelledError):
+                raise result
+        for product in self.pipe.finish():
+            self._sink.insight(product, self.pipe)
+        self._has_ended = True
+        self._show(force=True)
+
+    async def _signalled(self) -> None:
+        self.ended_by = await next_signal()
+
+    async def _check(self, check: Callable[[], list[str]]) -> None:
+        self.notes += await in_background(check)
+        await asyncio.Event().wait()
+
+    async def _read(self, items: AsyncGenerator[Item]) -> None:
+        pipe, sink, journal = self.pipe, self._sink, self._journal
+        async with aclosing(items) as source:
+            async for item in source:
+                if journal is not None:
+                    journal.write(item)
+                if isinstance(item, Message):
+                    self._heard_at = time.monotonic()
+                    self._is_heard, self._lost = True, None
+                else:
+                    self._line(item)
+                for product in pipe.take(item):
+                    self._quote_at[product.product_id] = self._heard_at
+                    sink.insight(product, pipe)
+                if not isinstance(item, Message) or self._drawn_at + FRAME < self._heard_at or self._shown is None:
+                    self._show()
+
+    def _line(self, item: Opened | Lost) -> None:
+        if isinstance(item, Lost):
+            self._lost, self._lost_at = item, time.monotonic()
+
+    async def _tick(self) -> None:
+        while True:
+            self._show()
+            await asyncio.sleep(TICK)
+            if self._journal is not None:
+                self._journal.sync()
+
+    def _show(self, force: bool = False) -> None:
+        """Tell the sink of a new state, and let it draw when it is time to."""
+        now = time.monotonic()
+        state = self._state(now)
+        if state == self._shown and not (self._sink.draws and (force or now - self._drawn_at >= FRAME)):
+            return
+        view = self.view(state, now)
+        if state != self._shown:
+            self._shown = state
+            self._sink.state(view, self.pipe)
+        if self._sink.draws:
+            self._drawn_at = now
+            self._sink.draw(view)
+
+    def _state(self, now: float) -> LineState:
+        if self._has_ended:
+            return "ENDED"
+        if not self._is_heard:
+            return "CONNECTING"
+        if self._lost is not None or (now - self._heard_at > STALE_AFTER and self._live_state != "REPLAY"):
+            return "STALE"
+        if self._live_state != "REPLAY" and self._quote_age(now) > QUIET_AFTER:
+            return "QUIET"
+        return self._live_state
+
+    def _quote_age(self, now: float) -> float:
+        """Seconds since the newest quote of any product, or since the start while there is none."""
+        return now - max(self._quote_at.values(), default=self._began)
+
+    def _detail(self, state: LineState, now: float) -> str:
+        silence = now - self._heard_at
+        if state in ("CONNECTING", "STALE") and self._lost is not None:
+            wait = max(0.0, self._lost.retry_in - (now - self._lost_at))
+            retry = f"reconnecting in {wait:.0f} s (try {self._lost.attempt})" if wait > 0.0 else "reconnecting"
+            what = f"no data for {silence:.0f} s" if state == "STALE" else self._lost.reason
+            return f"{what}, {retry}"
+        if state == "STALE":
+            return f"no data for {silence:.0f} s"
+        if state == "CONNECTING":
+            return "waiting for the first message"
+        if not self._quote_at:
+            return "waiting for the first quote"
+        if state == "ENDED":
+            return f"after {now - self._began:.0f} s" + (f", by {self.ended_by}" if self.ended_by else "")
+        return f"last quote {self._quote_age(now):.0f} s ago"
+
+    def view(self, state: LineState, now: float) -> View:
+        """Give everything to be seen now (monotonic seconds)."""
+        counts = self.pipe.counts
+        names = self.pipe.product_ids or tuple(self.pipe.products)
+        return View(
+            state=state,
+            detail=self._detail(state, now),
+            now=time.time_ns() // 1000,
+            since=self._since,
+            products=tuple(self._product_view(name, now) for name in names),
+            speed=self._speed,
+            received=counts.received,
+            quotes=counts.quotes,
+            bad=counts.bad.total(),
+            duplicates=counts.duplicates,
+            missed=counts.missed,
+            reconnects=counts.reconnects,
+            notes=tuple(self.notes),
+        )
+
+    def _product_view(self, product_id: str, now: float) -> ProductView:
+        product = self.pipe.products.get(product_id)
+        known = self.pipe.last_known.get(product_id)
+        if product is None or product.quote is None:
+            return ProductView(product_id, known.decimals if known else 2, None, known)
+        quote_at = self._quote_at.get(product_id)
+        return ProductView(
+            product_id,
+            product.decimals,
+            product.insight(self.pipe.counts.missed, self.pipe.counts.reconnects),
+            known,
+            None if quote_at is None else now - quote_at,
+            _thinned(product) if self._sink.draws else (),
+        )
+
+    def summary(self) -> str:
+        """Say in a line what this run has seen."""
+        counts = self.pipe.counts
+        parts = [counted(counts.quotes, "quote"), f"{counts.missed} missed", counted(counts.reconnects, "reconnect")]
+        if counts.before_start:
+            parts.append(f"{counts.before_start} from before the start")
+        if counts.duplicates:
+            parts.append(counted(counts.duplicates, "duplicate"))
+        if counts.bad:
+            reasons = ", ".join(f"{reason} ({count})" for reason, count in counts.bad.most_common(5))
+            parts.append(f"{counts.bad.total()} bad: {reasons}")
+        return f"{counted(counts.received, 'message')}: {', '.join(parts)}"
+
+
+def _thinned(product: Product) -> tuple[tuple[float, float], ...]:
+    """Give (seconds ago, mid-price) for the chart: every quote, or so many that more would not be seen."""
+    history = product.history()
+    if not history:
+        return ()
+    newest = history[-1][0]
+    step = len(history) // CHART_POINTS + 1
+    return tuple(((newest - at) / 1e6, mid) for at, mid in history[::-step][::-1])
+
+
+async def next_signal() -> str:
+    """Wait for Ctrl-C or one of the system's ways to end a program, and name it; a second one ends it at once."""
+    loop = asyncio.get_running_loop()
+    signalled: asyncio.Future[str] = loop.create_future()
+    for number in SIGNALS:
+        loop.add_signal_handler(number, lambda name: signalled.done() or signalled.set_result(name), SIGNALS[number])
+    try:
+        return await signalled
+    finally:
+        for number in SIGNALS:
+            loop.remove_signal_handler(number)
+
+
+async def until_signal(seconds: float | None) -> None:
+    """Wait so long, or for ever, or until a signal says stop."""
+    try:
+        async with asyncio.timeout(seconds):
+            await next_signal()
+    except TimeoutError:
+        return
+
+
+async def in_background(work: Callable[[], T]) -> T:
+    """Run blocking work in a thread that does not hold up the end of the program."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[T] = loop.create_future()
+
+    def settle(result: T | None, error: Exception | None) -> None:
+        if future.done():
+            return
+        if error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(cast("T", result))
+
+    def run() -> None:
+        result, problem = None, None
+        try:
+            result = work()
+        except Exception as error:  # noqa: BLE001 - it is handed on to whoever awaits
+            problem = error
+        with suppress(RuntimeError):  # The program has ended meanwhile.
+            loop.call_soon_threadsafe(settle, result, problem)
+
+    threading.Thread(target=run, daemon=True).start()
+    return await future

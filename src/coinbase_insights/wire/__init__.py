@@ -1,0 +1,39 @@
+"""Coinbase's text in, events out: pure and total.
+
+Any bytes give events, or a reason why not, never an exception. One reader serves one connection and one product line
+of messages: `exchange.Reader` and `advanced.Reader` have the same `read`.
+"""
+
+from typing import Protocol
+
+import msgspec
+
+from ..quote import Event
+from . import advanced, exchange
+
+
+class Reader(Protocol):
+    """Reads the messages of one connection, in their order."""
+
+    def read(self, data: bytes) -> list[Event]:
+        """Give what one message says; a list that is never empty."""
+
+
+class _Head(msgspec.Struct):
+    channel: str = ""
+
+
+_decode_head = msgspec.json.Decoder(_Head).decode
+
+
+def is_advanced(data: bytes) -> bool:
+    """Tell from a message which of the two feeds it is of: Advanced Trade has an envelope with a `channel`."""
+    try:
+        return bool(_decode_head(data).channel)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return False
+
+
+def reader(is_advanced: bool, *, from_book: bool = False) -> Reader:
+    """Make the reader of a new connection; `from_book` takes quotes from the order book instead of from tickers."""
+    return advanced.Reader(from_book=from_book) if is_advanced else exchange.Reader(from_book=from_book)

@@ -1,0 +1,85 @@
+"""The top of an order book, kept from level2 messages.
+
+A quote is given only when the best price or size of a side has changed: the rest of the book is nobody's best.
+"""
+
+from collections.abc import Iterable
+from heapq import heapify, heappop, heappush
+
+from ..quote import Bad, Quote, is_number, read_quote
+
+SLACK = 1024
+"""Prices that may lie in a heap after they have left the book, before it is built anew."""
+
+
+class Side:
+    """One side of a book: what is offered at each price, and the best of the prices."""
+
+    def __init__(self, sign: float) -> None:
+        """Make an empty side; `sign` is -1 where the highest price is best, 1 where the lowest is."""
+        self._sign = sign
+        self._levels: dict[float, tuple[str, str]] = {}
+        self._heap: list[float] = []
+
+    def change(self, price: str, size: str) -> bool:
+        """Set how much there is at a price; zero takes the price away. False when one of them is no number."""
+        if not is_number(price) or not (digits := is_number(size)) or len(price) > 40:
+            return False
+        key = self._sign * float(price)
+        if digits.strip("0") == "":
+            self._levels.pop(key, None)
+        else:
+            if key not in self._levels:
+                heappush(self._heap, key)
+            self._levels[key] = (price, size)
+        if len(self._heap) > 2 * len(self._levels) + SLACK:
+            self._heap = list(self._levels)
+            heapify(self._heap)
+        return True
+
+    def best(self) -> tuple[str | None, str | None]:
+        """Give the best price and its size, as text; None where the side is empty."""
+        while self._heap and self._heap[0] not in self._levels:
+            heappop(self._heap)
+        return self._levels[self._heap[0]] if self._heap else (None, None)
+
+
+class Book:
+    """The order book of one product, from a snapshot on."""
+
+    def __init__(self, product_id: str) -> None:
+        """Make a book that waits for its snapshot."""
+        self._product_id = product_id
+        self._is_whole = False
+        self._told: tuple[str | None, ...] = ()
+        self.forget()
+
+    def forget(self) -> None:
+        """A message was lost: the book can no longer be trusted and gives no quote until the next snapshot."""
+        self._bids, self._asks = Side(-1.0), Side(1.0)
+        self._is_whole = False
+
+    def start(self, bids: Iterable[tuple[str, str]], asks: Iterable[tuple[str, str]]) -> Bad | None:
+        """Begin with a snapshot."""
+        self.forget()
+        self._is_whole = True
+        levels = [(True, *level) for level in bids] + [(False, *level) for level in asks]
+        return self.change(levels)
+
+    def change(self, changes: Iterable[tuple[bool, str, str]]) -> Bad | None:
+        """Apply (is a bid, price, new size) in their order; a change that cannot be read is named, the others hold."""
+        fault = None
+        for is_bid, price, size in changes:
+            if not (self._bids if is_bid else self._asks).change(price, size):
+                fault = Bad("level: price or size not a number", self._product_id)
+        return fault
+
+    def quote(self, time: int) -> Quote | Bad | None:
+        """Give the best prices if they are not those given last; None also while there is no snapshot."""
+        if not self._is_whole:
+            return None
+        top = (*self._bids.best(), *self._asks.best())
+        if top == self._told:
+            return None
+        self._told = top
+        return read_quote(self._product_id, time, None, *top)
