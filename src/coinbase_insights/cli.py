@@ -97,7 +97,9 @@ def _version(wanted: bool) -> None:
 
 @app.callback(help=ABOUT)
 def options(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")
+    ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Tell on stderr what happens to the line.")] = False,
 ) -> None:
     """Read what all commands share."""
@@ -175,7 +177,9 @@ def demo(
 
 @app.command()
 def simulate(
-    recording: Annotated[Path | None, typer.Argument(help="A recording to serve; without one, a synthetic market.")] = None,
+    recording: Annotated[
+        Path | None, typer.Argument(help="A recording to serve; without one, a synthetic market.")
+    ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8765,
     speed: Annotated[str, typer.Option(help="1 as it was, 10 ten times as fast; a recording also max.")] = "1",
@@ -204,7 +208,8 @@ def simulate(
         asyncio.run(listen())
     except OSError as error:
         raise UsageError(
-            f"{host}:{port} cannot be listened on: {error.strerror or error}.", "Name another --port; 0 takes a free one."
+            f"{host}:{port} cannot be listened on: {error.strerror or error}.",
+            "Name another --port; 0 takes a free one.",
         ) from error
 
 
@@ -233,15 +238,25 @@ def backtest(
     forecaster: Annotated[
         list[Forecaster] | None, typer.Option("--forecaster", help="Which to judge; all if none is named.")
     ] = None,
-    channel: Annotated[Channel, typer.Option(help="Take quotes from tickers, or from the level2 book.")] = Channel.TICKER,
+    channel: Annotated[
+        Channel, typer.Option(help="Take quotes from tickers, or from the level2 book.")
+    ] = Channel.TICKER,
     output: ListFormatOption = ListFormat.LINES,
 ) -> None:
     """Judge the forecasters on what has been: how wrong each was, beside "nothing changes"."""
-    from .models import backtest as models
+    try:
+        from .models.backtest import HEADS
+        from .models.backtest import backtest as judge
+        from .models.backtest import rows as rows_of
+    except ImportError as error:
+        raise UsageError(
+            f"backtest needs more than the core: {error.name} is not installed.",
+            "pip install 'coinbase_insights[lake]'",
+        ) from error
     from .show.listing import json_lines, table
 
-    rows = models.rows(models.backtest(path, tuple(forecaster or list(Forecaster)), channel))
-    print(json_lines(models.HEADS, rows) if output is ListFormat.JSON else table(models.HEADS, rows))
+    rows = rows_of(judge(path, tuple(forecaster or list(Forecaster)), channel))
+    print(json_lines(HEADS, rows) if output is ListFormat.JSON else table(HEADS, rows))
 
 
 class Watching:

@@ -6,7 +6,7 @@ What is not folded is counted by its reason. Every message is counted once: rece
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from msgspec import structs
@@ -14,8 +14,6 @@ from msgspec import structs
 from .clock import Clock
 from .engine.product import Product
 from .message import Item, Line, Lost, Message
-
-
 from .quote import Bad, Event, Heartbeat, Missed, Other, Quote, Refusal, Stale, Subscribed
 from .wire import Reader, is_advanced, reader
 
@@ -26,6 +24,7 @@ SILENCE = 60_000_000_000
 """Nanoseconds without any message after which the line must have been down, whatever the source says."""
 MOST_KINDS = 50
 """Names of kinds of messages that are counted one by one."""
+
 
 @dataclass(slots=True)
 class Counts:
@@ -54,9 +53,17 @@ class Pipe:
     """Takes what a source gives and keeps every product's figures."""
 
     def __init__(
-        self, product_ids: Sequence[str] = (), *, channel: str = "ticker_batch", forecaster: str = "tilt"
+        self,
+        product_ids: Sequence[str] = (),
+        *,
+        channel: str = "ticker_batch",
+        forecaster: str = "tilt",
+        product: Callable[[str, str], Product] = Product,
     ) -> None:
-        """Follow these products, or all that come if none is named; `channel` level2 takes quotes from the book."""
+        """Follow these products, or all that come if none is named; `channel` level2 takes quotes from the book.
+
+        `product` makes what folds the quotes of a product with a forecaster.
+        """
         self.counts = Counts()
         self.products: dict[str, Product] = {}
         self.last_known: dict[str, Quote] = {}
@@ -72,6 +79,7 @@ class Pipe:
                 self._wanted.setdefault(product_id.removesuffix("C"), product_id)
         self._from_book = channel == "level2"
         self._forecaster = forecaster
+        self._product = product
         self._reader: Reader | None = None
         self._clock = Clock()
         self._held: list[tuple[Quote, int]] = []
@@ -85,51 +93,53 @@ class Pipe:
 
     def take(self, item: Item) -> Iterator[Product]:
         """Take one item, and give a product right after each of its quotes that was folded."""
-        for quote, received_at in self._quotes(item):
-            product = self.products[quote.product_id]
-            product.update(quote, received_at)
-            self.counts.quotes += 1
-            yield product
-
-    def finish(self) -> Iterator[Product]:
-        """The source has ended: fold what still waits for a heartbeat, and give each product right after."""
-        held = [] if self._start is not None else self._begin()
-        for quote, received_at in held:
-            self.products[quote.product_id].update(quote, received_at)
-            self.counts.quotes += 1
-            yield self.products[quote.product_id]
-
-    def _quotes(self, item: Item) -> list[tuple[Quote, int]]:
-        """Give the quotes to be folded now."""
         if not self._first_received:
             self._first_received = item.received_at
         if not isinstance(item, Message):
             self._line(item)
-            return []
-        if item.received_at - self._last_received > SILENCE and self._last_received:
+            return
+        received_at = item.received_at
+        if received_at - self._last_received > SILENCE and self._last_received:
             self._break()
-        self._last_received = item.received_at
+        self._last_received = received_at
         quotes = self._read(item)
-        if self._start is not None:
-            return quotes
-        self._held += quotes
-        is_over = item.received_at - self._first_received >= HOLD or len(self._held) >= MOST_HELD
-        if self._clock.start is not None or is_over:
-            return self._begin()
-        return []
+        if self._start is None:
+            yield from self._hold(quotes, received_at)
+            return
+        for quote in quotes:
+            if quote.time <= self._start:
+                self.counts.before_start += 1
+            else:
+                yield self._fold(quote, received_at)
 
-    def _begin(self) -> list[tuple[Quote, int]]:
-        """Now the exchange's time of our start is known: let go the quotes that waited for it."""
+    def finish(self) -> Iterator[Product]:
+        """The source has ended: fold what still waits for a heartbeat, and give each product right after."""
+        if self._start is None:
+            yield from self._begin()
+
+    def _fold(self, quote: Quote, received_at: int) -> Product:
+        product = self.products[quote.product_id]
+        product.update(quote, received_at)
+        self.counts.quotes += 1
+        return product
+
+    def _hold(self, quotes: list[Quote], received_at: int) -> Iterator[Product]:
+        """Let quotes wait until the exchange's time of our start is known."""
+        self._held += [(quote, received_at) for quote in quotes]
+        is_over = received_at - self._first_received >= HOLD or len(self._held) >= MOST_HELD
+        if self._clock.start is not None or is_over:
+            yield from self._begin()
+
+    def _begin(self) -> Iterator[Product]:
+        """Fold the quotes that waited, but for those of the time before the start."""
         start = self._clock.start
         self._start = self._first_received // 1000 if start is None else start
         held, self._held = self._held, []
-        return [(quote, at) for quote, at in held if self._is_after_start(quote)]
-
-    def _is_after_start(self, quote: Quote) -> bool:
-        if self._start is None or quote.time > self._start:
-            return True
-        self.counts.before_start += 1
-        return False
+        for quote, received_at in held:
+            if quote.time <= self._start:
+                self.counts.before_start += 1
+            else:
+                yield self._fold(quote, received_at)
 
     def _line(self, item: Line) -> None:
         """A connection has begun, or has ended."""
@@ -151,27 +161,25 @@ class Pipe:
         for product in self.products.values():
             product.break_line(self._heard_until)
 
-    def _read(self, message: Message) -> list[tuple[Quote, int]]:
+    def _read(self, message: Message) -> list[Quote]:
         """Read one message, count it, and give its quotes that are new, believed and wanted."""
         self.counts.received += 1
+        self._is_up = True
         if self._reader is None:
             self._reader = reader(is_advanced(message.data), from_book=self._from_book)
-        self._is_up = True
         received_at = message.received_at
-        quotes = []
-        worst: Event | None = None
-        for event in self._reader.read(message.data):
-            outcome = self._check(event, received_at) if isinstance(event, Quote) else self._note(event, received_at)
-            if isinstance(outcome, Quote):
-                quotes.append((outcome, received_at))
-            if worst is None or _WEIGHT[type(outcome)] > _WEIGHT[type(worst)]:
-                worst = outcome
-        self._count(worst)
-        return quotes if self._start is None else [pair for pair in quotes if self._is_after_start(pair[0])]
+        outcomes = [
+            self._check(event, received_at) if isinstance(event, Quote) else self._note(event, received_at)
+            for event in self._reader.read(message.data)
+        ]
+        self._count(outcomes[0] if len(outcomes) == 1 else max(outcomes, key=_weight))
+        return [outcome for outcome in outcomes if isinstance(outcome, Quote)]
 
-    def _count(self, outcome: Event | None) -> None:
+    def _count(self, outcome: Event) -> None:
         counts = self.counts
-        if isinstance(outcome, Bad):
+        if isinstance(outcome, Quote):
+            counts.good += 1
+        elif isinstance(outcome, Bad):
             counts.bad[outcome.reason] += 1
         elif isinstance(outcome, Stale):
             counts.duplicates += 1
@@ -182,7 +190,7 @@ class Pipe:
             counts.good += 1
 
     def _check(self, quote: Quote, received_at: int) -> Event:
-        """Is the quote of a product that is wanted, new, and of a time that can be?"""
+        """See whether the quote is of a product that is wanted, new, and of a time that can be."""
         product_id = self._wanted.get(quote.product_id) if self._wanted else quote.product_id
         if product_id is None:
             return Other("another product")
@@ -195,12 +203,11 @@ class Pipe:
             return Bad("time: more than 60 s in the future", product_id)
         product = self.products.get(product_id)
         if product is None:
-            product = self.products[product_id] = Product(product_id, self._forecaster)
+            product = self.products[product_id] = self._product(product_id, self._forecaster)
         if not product.accepts(quote):
             return Bad("price: too many digits", product_id)
         self.last_known[product_id] = quote
-        if quote.time > self._heard_until:
-            self._heard_until = quote.time
+        self._heard_until = max(self._heard_until, quote.time)
         return quote
 
     def _note(self, event: Event, received_at: int) -> Event:
@@ -231,10 +238,13 @@ class Pipe:
         return beat
 
 
-_WEIGHT: dict[type[Event], int] = {
-    Other: 0, Missed: 0, Stale: 1, Subscribed: 2, Refusal: 2, Heartbeat: 2, Quote: 2, Bad: 3,
-}  # fmt: skip
-"""Which of several things that one message says decides what the message is counted as."""
+def _weight(outcome: Event) -> int:
+    """Which of several things that one message says decides what the message is counted as: the highest."""
+    if isinstance(outcome, Bad):
+        return 3
+    if isinstance(outcome, Other | Missed):
+        return 0
+    return 1 if isinstance(outcome, Stale) else 2
 
 
 def _is_old(quote: Quote, last: Quote) -> bool:

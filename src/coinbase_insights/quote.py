@@ -91,7 +91,7 @@ def is_product_id(text: str) -> bool:
     return _PRODUCT_ID(text) is not None
 
 
-def read_quote(
+def read_quote(  # noqa: PLR0913, PLR0917 - the two sides as they come; a wrapper would cost as much as the reading
     product_id: str,
     time: int,
     sequence: int | None,
@@ -105,12 +105,12 @@ def read_quote(
     A side without a price is what the exchange sends when nobody bids or asks. Crossed prices (bid above ask) are
     seen in auctions; there is no mid-price between them. A locked quote (bid = ask) is valid.
     """
-    bid, bid_decimals = _price(best_bid or "")
+    bid, bid_decimals = _price(best_bid)
     if bid <= 0:
-        return Bad("best_bid: " + (_BAD_PRICE[bid] if best_bid else "empty"), product_id)
-    ask, ask_decimals = _price(best_ask or "")
+        return Bad("best_bid: " + _BAD_PRICE[bid], product_id)
+    ask, ask_decimals = _price(best_ask)
     if ask <= 0:
-        return Bad("best_ask: " + (_BAD_PRICE[ask] if best_ask else "empty"), product_id)
+        return Bad("best_ask: " + _BAD_PRICE[ask], product_id)
     if best_bid_size is not None and not is_size(best_bid_size):
         return Bad("best_bid_size: " + ("not a size" if best_bid_size else "empty"), product_id)
     if best_ask_size is not None and not is_size(best_ask_size):
@@ -130,23 +130,27 @@ def read_quote(
     )
 
 
-_BAD_PRICE = {0: "zero", -1: "not a price", -2: "too many digits"}
+_BAD_PRICE = {0: "zero", -1: "not a price", -2: "too many digits", -3: "missing", -4: "empty"}
 
 
 @lru_cache(maxsize=4096)
-def _price(text: str) -> tuple[int, int]:
+def _price(text: str | None) -> tuple[int, int]:
     """Read a plain decimal number as (units, decimals); the units say what is wrong when they are not positive.
 
     The same price comes in many messages, so the last few thousand are remembered.
     """
+    if not text:
+        return (-3, 0) if text is None else (-4, 0)
     digits = is_number(text)
     if not digits:
         return -1, 0
+    if len(digits) >= 40 or int(digits) > MOST_UNITS:
+        return -2, 0
     point = text.find(".")
-    units, decimals = int(digits) if len(digits) < 40 else 0, len(text) - point - 1 if point >= 0 else 0
-    return (-2, 0) if len(digits) >= 40 or units > MOST_UNITS else (units, decimals)
+    return int(digits), len(text) - point - 1 if point >= 0 else 0
 
 
+@lru_cache(maxsize=4096)
 def is_size(text: str) -> bool:
     """Tell whether this is a size: a plain decimal number above zero, and not beyond all measure."""
     digits = is_number(text)
@@ -163,7 +167,7 @@ def is_number(text: str) -> str:
 
 
 def read_time(text: str) -> int | None:
-    """Read an RFC 3339 time with its zone as microseconds since 1970 UTC; finer digits are cut. None if it is not one."""
+    """Read an RFC 3339 time with its zone as microseconds since 1970 UTC, finer digits cut; None if it is none."""
     try:
         since = datetime.fromisoformat(text) - EPOCH
     except (ValueError, TypeError, OverflowError):

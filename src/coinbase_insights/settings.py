@@ -30,7 +30,7 @@ def duration(text: str) -> float:
     """Take a duration such as 90s, 15m or 1h, in seconds. Raises UsageError for anything else."""
     match = _DURATION(text)
     if match is None or float(match[1]) == 0.0:
-        raise UsageError(f"{ascii(text[:40])} is not a duration.", "Write it as 90s, 15m, 1h or 1d.")
+        raise UsageError(f"{text[:40]!a} is not a duration.", "Write it as 90s, 15m, 1h or 1d.")
     return float(match[1]) * _SECONDS[match[2]]
 
 
@@ -40,14 +40,14 @@ def speed(text: str) -> float:
         return math.inf
     match = _SPEED(text)
     if match is None or float(match[1]) == 0.0:
-        raise UsageError(f"{ascii(text[:40])} is not a speed.", "Write 1 for as fast as it was recorded, 10, or max.")
+        raise UsageError(f"{text[:40]!a} is not a speed.", "Write 1 for as fast as it was recorded, 10, or max.")
     return float(match[1])
 
 
 def socket_url(text: str) -> str:
     """Take the address of a feed. Raises UsageError when it is not wss://HOST or ws://HOST:PORT."""
     if not re.fullmatch(r"wss?://[A-Za-z0-9.\-\[\]:]{1,253}(/[A-Za-z0-9./\-_]{0,200})?", text, re.ASCII):
-        raise UsageError(f"{ascii(text[:80])} is no address of a feed.", "Write it as wss://HOST or ws://HOST:PORT.")
+        raise UsageError(f"{text[:80]!a} is no address of a feed.", "Write it as wss://HOST or ws://HOST:PORT.")
     return text
 
 

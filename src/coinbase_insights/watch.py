@@ -246,13 +246,18 @@ async def next_signal() -> str:
     """Wait for Ctrl-C or one of the system's ways to end a program, and name it; a second one ends it at once."""
     loop = asyncio.get_running_loop()
     signalled: asyncio.Future[str] = loop.create_future()
-    for number in SIGNALS:
-        loop.add_signal_handler(number, lambda name: signalled.done() or signalled.set_result(name), SIGNALS[number])
+    for number, name in SIGNALS.items():
+        loop.add_signal_handler(number, _settle, signalled, name)
     try:
         return await signalled
     finally:
         for number in SIGNALS:
             loop.remove_signal_handler(number)
+
+
+def _settle(signalled: "asyncio.Future[str]", name: str) -> None:
+    if not signalled.done():
+        signalled.set_result(name)
 
 
 async def until_signal(seconds: float | None) -> None:

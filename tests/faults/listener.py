@@ -68,7 +68,7 @@ class Listener:
         except Exception as error:  # noqa: BLE001 (the test looks at it)
             self.ended = error
         finally:
-            await items.aclose()  # type: ignore[attr-defined]
+            await items.aclose()
             async with self._news:
                 self._news.notify_all()
 

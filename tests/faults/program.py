@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import termios
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -37,16 +37,20 @@ class Program:
 
     async def until(self, text: str, limit: float = 20.0) -> None:
         """Wait until the text stands in one of the streams."""
-        await self.lines(0, limit, text)
-
-    async def lines(self, count: int, limit: float = 20.0, text: str = "") -> list[bytes]:
-        """Wait for so many whole lines on stdout."""
         wanted = text.encode()
+        await self._wait(lambda: wanted in self.stdout or wanted in self.stderr, limit)
+
+    async def quotes(self, count: int, limit: float = 20.0) -> int:
+        """Wait until so many quotes stand on stdout, in either format, and give how many do."""
+        await self._wait(lambda: self.quoted() >= count, limit)
+        return self.quoted()
+
+    def quoted(self) -> int:
+        return self.stdout.count(b'"type":"insight"') + self.stdout.count(b" bid ")
+
+    async def _wait(self, condition: Callable[[], bool], limit: float) -> None:
         async with asyncio.timeout(limit), self._news:
-            await self._news.wait_for(
-                lambda: self.stdout.count(b"\n") >= count and (wanted in self.stdout or wanted in self.stderr)
-            )
-        return bytes(self.stdout).splitlines()
+            await self._news.wait_for(condition)
 
     @property
     def insights(self) -> list[dict[str, Any]]:

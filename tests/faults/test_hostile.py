@@ -107,9 +107,9 @@ def test_row_42_wicked_words_in_the_feed_are_shown_harmless(form: str, tmp_path:
     async def test() -> None:
         path = str(tmp_path / "wicked.rec")
         async with asyncio.timeout(40), Exchange(wicked_feed) as exchange:
-            async with program(*run(exchange, "--format", form, "--record", path, "--verbose")) as running:
+            async with program("--verbose", *run(exchange, "--format", form, "--record", path)) as running:
                 await exchange.connection(2)
-                await running.lines(8)
+                await running.quotes(7)
                 running.signal(signal.SIGTERM)
                 assert await running.end() == 0
             assert wicked_characters(bytes(running.stdout)) == []
@@ -160,7 +160,6 @@ def test_row_42_wicked_answers_at_the_start_are_shown_harmless(answer: str) -> N
                 running.signal(signal.SIGTERM)
             await running.end(40)
         assert wicked_characters(bytes(running.stdout + running.stderr)) == []
-        assert running.stdout == b"" or answer in upgrade
         assert b"Traceback" not in running.stderr
 
     asyncio.run(test())

@@ -195,7 +195,14 @@ def test_row_09_a_name_that_cannot_be_resolved_is_told() -> None:
     asyncio.run(run())
 
 
-@pytest.mark.parametrize("to", ["ws://\x1b[2J/", "http://127.0.0.1:1/", "ws://127.0.0.1:1/", "", "//", "file:///etc"])
+ELSEWHERE = {
+    "control characters": "ws://\x1b[2J/", "eight-bit controls": "ws://\x9b2J/", "a name too long": f"ws://{'a' * 70}/",
+    "an empty part": "ws://a..b/", "no WebSocket": "http://127.0.0.1:1/", "a closed door": "ws://127.0.0.1:1/",
+    "nowhere": "", "no host": "//", "a file": "file:///etc",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("to", ELSEWHERE.values(), ids=ELSEWHERE)
 def test_row_09_a_server_that_sends_us_elsewhere_in_mid_life_is_outlived(to: str) -> None:
     async def test(listener: Listener) -> None:
         await listener.quotes(3)

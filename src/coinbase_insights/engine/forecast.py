@@ -8,8 +8,25 @@ learned on the marks (learn.py); between marks they follow every quote.
 from math import exp
 
 from .state import (
-    BAND_FACTOR, BETA, COUNT, FIRST_MID2, FIRST_TIME, FORECASTER, IMBALANCE, MID, MID2, SIGMA, TILT, TREND, TREND_BOTH,
-    TREND_MID, TREND_TIME, TREND_TIMES, UNIT2, USUAL_IMBALANCE, State,
+    BAND_FACTOR,
+    BETA,
+    COUNT,
+    FIRST_MID2,
+    FIRST_TIME,
+    FORECASTER,
+    IMBALANCE,
+    MID,
+    MID2,
+    SIGMA,
+    TILT,
+    TREND,
+    TREND_BOTH,
+    TREND_MID,
+    TREND_TIME,
+    TREND_TIMES,
+    UNIT2,
+    USUAL_IMBALANCE,
+    State,
 )  # fmt: skip
 
 HORIZON_SECONDS = 60.0
@@ -51,7 +68,7 @@ def learn_trend(state: State, time: int, mid2: int) -> None:
 
 
 def tilt(state: State, spread: int) -> float:
-    """m exp((u / 2 + beta z) / 1e4): half the pull of the larger size within the spread, and what was learned of it.
+    """M exp((u / 2 + beta z) / 1e4): half the pull of the larger size within the spread, and what was learned of it.
 
     u = 1e4 i spread / (2 m) in basis points, within 20 either way; i the imbalance of the sizes (0 without sizes).
     """

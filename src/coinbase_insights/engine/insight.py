@@ -5,20 +5,41 @@ the exchange sent; computed figures are numbers at full precision; times are RFC
 that is not there is null, and a field of the same name with `_reason` says why.
 """
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType, field
 
-from ..quote import Quote
+from ..quote import EPOCH, Quote
 from . import score, window
 from .state import (
-    ADVANTAGE, ASK, BASE_ERROR, BID, COUNT, ERROR, FORECASTER, FORECASTERS, HORIZON, IS_SCORED, LAST, MATURED,
-    MAX_SPREAD, MAX_SPREAD_TIME, MID, P_VALUE, RETURNS, TIME, UNIT2, UNSCORED, WINDOW_1M, WINDOW_5M, WINDOW_15M, State,
+    ADVANTAGE,
+    ASK,
+    BASE_ERROR,
+    BID,
+    COUNT,
+    ERROR,
+    FORECASTER,
+    FORECASTERS,
+    HORIZON,
+    IS_SCORED,
+    MATURED,
+    MAX_SPREAD,
+    MAX_SPREAD_TIME,
+    MID,
+    P_VALUE,
+    RETURNS,
+    TIME,
+    UNIT2,
+    UNSCORED,
+    WINDOW_1M,
+    WINDOW_5M,
+    WINDOW_15M,
+    State,
 )  # fmt: skip
 
-VERSION = 1
+VERSION: Literal[1] = 1
 FEWEST_SCORED = 12
 """Fewer scored forecasts than this say nothing about skill."""
 SIGNIFICANT = 0.05
@@ -170,7 +191,7 @@ def insight(state: State, quote: Quote, received_at: int, missed: int = 0, recon
 
 def rfc3339(time: int) -> str:
     """Write microseconds since 1970 as 2026-11-22T13:05:36.000000Z."""
-    return (datetime(1970, 1, 1) + timedelta(microseconds=time)).isoformat(timespec="microseconds") + "Z"
+    return (EPOCH + timedelta(microseconds=time)).isoformat(timespec="microseconds")[:26] + "Z"
 
 
 def _no_error(state: State) -> str:
@@ -220,9 +241,9 @@ def _skill(state: State) -> Skill:
 
 
 def verdict(state: State) -> Verdict:
-    """Say in a word whether the forecast beats "nothing changes"; better or worse only where chance hardly does that."""
+    """Say in a word whether the forecast beats "nothing changes"; "better" only where chance hardly does as well."""
     if score.scores_in(state, 2) < FEWEST_SCORED:
         return "too few scored"
-    if state.whole[FORECASTER] == LAST or not state.real[P_VALUE] < SIGNIFICANT:
+    if not state.real[P_VALUE] < SIGNIFICANT:
         return "same"
     return "better" if state.real[ADVANTAGE] > 0.0 else "worse"

@@ -8,9 +8,31 @@ from math import exp, log, sqrt
 
 from .forecast import band, forecast, usual_tilt
 from .state import (
-    ASK, BAND_FACTOR, BETA, BID, FAST_SECONDS, FAST_SQUARES, HAS_SIZES, IMBALANCE, IMBALANCE_SQUARES, IMBALANCE_WEIGHT,
-    MARK, MARK_MID2, MARKS_AHEAD, MID, MID2, NEXT_MARK, PAIR_PRODUCTS, PAIR_SQUARES, PAIR_WEIGHT, RETURNS, SIGMA,
-    SLOW_SECONDS, SLOW_SQUARES, USUAL_IMBALANCE, State,
+    ASK,
+    BAND_FACTOR,
+    BETA,
+    BID,
+    FAST_SECONDS,
+    FAST_SQUARES,
+    HAS_SIZES,
+    IMBALANCE,
+    IMBALANCE_SQUARES,
+    IMBALANCE_WEIGHT,
+    MARK,
+    MARK_MID2,
+    MARKS_AHEAD,
+    MID,
+    MID2,
+    NEXT_MARK,
+    PAIR_PRODUCTS,
+    PAIR_SQUARES,
+    PAIR_WEIGHT,
+    RETURNS,
+    SIGMA,
+    SLOW_SECONDS,
+    SLOW_SQUARES,
+    USUAL_IMBALANCE,
+    State,
 )  # fmt: skip
 
 NOT_A_NUMBER = float("nan")
@@ -63,7 +85,7 @@ def learn_at(state: State, mark: int) -> None:
 
 
 def learn_outcome(state: State, place: int) -> None:
-    """The 60 seconds of an earlier mark have passed: did its band hold, and did the price follow the tilt?
+    """Judge an earlier mark, whose 60 seconds have passed: did its band hold, and did the price follow the tilt.
 
     beta = sum(w z d) / (sum(w z^2) + 3 (sum(w) + 720)), d the move in basis points: a ridge regression, held back by
     an hour of marks.

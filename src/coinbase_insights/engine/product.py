@@ -3,9 +3,27 @@
 from ..quote import MOST_UNITS, Quote
 from .insight import Insight, insight
 from .state import (
-    COUNT, FORECASTERS, TAIL, TIME, UNIT2, State, can_rescale, decimals, is_tidy, new_state, rescale, tidy,
+    COUNT,
+    FORECASTERS,
+    TAIL,
+    TIME,
+    UNIT2,
+    State,
+    can_rescale,
+    decimals,
+    is_tidy,
+    new_state,
+    rescale,
+    tidy,
 )  # fmt: skip
 from .update import break_line, update
+
+
+def sizes(quote: Quote) -> tuple[float, float]:
+    """Give the sizes at best bid and ask; zeros where one is missing, for one alone says nothing of the balance."""
+    if quote.best_bid_size is None or quote.best_ask_size is None:
+        return 0.0, 0.0
+    return float(quote.best_bid_size), float(quote.best_ask_size)
 
 
 class Product:
@@ -26,24 +44,26 @@ class Product:
 
     def accepts(self, quote: Quote) -> bool:
         """Make ready for the quote's decimals. False when its price has more digits than can be counted in exactly."""
+        if quote.decimals == self.decimals:
+            return True
         more = quote.decimals - self.decimals
         if more > 0:
             if not can_rescale(self.state, more):
                 return False
             rescale(self.state, more)
             self.decimals = quote.decimals
-        return quote.ask * 10 ** (self.decimals - quote.decimals) <= MOST_UNITS
+        return quote.ask * int(10 ** (self.decimals - quote.decimals)) <= MOST_UNITS
 
     def update(self, quote: Quote, received_at: int) -> None:
         """Fold one quote that `accepts` has let in, received at this time (ns)."""
         if not is_tidy(self.state):
             self.state = tidy(self.state)
-        unit = 10 ** (self.decimals - quote.decimals)
-        bid_size = float(quote.best_bid_size) if quote.best_bid_size else 0.0
-        ask_size = float(quote.best_ask_size) if quote.best_ask_size else 0.0
-        if bid_size == 0.0 or ask_size == 0.0:  # One size alone says nothing about the balance.
-            bid_size = ask_size = 0.0
-        update(self.state, quote.time, quote.bid * unit, quote.ask * unit, bid_size, ask_size)
+        bid, ask = quote.bid, quote.ask
+        if quote.decimals != self.decimals:
+            unit = 10 ** (self.decimals - quote.decimals)
+            bid, ask = bid * unit, ask * unit
+        bid_size, ask_size = sizes(quote)
+        update(self.state, quote.time, bid, ask, bid_size, ask_size)
         self.quote = quote
         self.received_at = received_at
 

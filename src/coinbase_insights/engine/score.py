@@ -7,8 +7,27 @@ counted as unscored and never compared with anything. Nothing is matched by coun
 
 from .skill import add_to_minute
 from .state import (
-    BANDED, BASE_ERROR, BASE_TOTAL, COUNT, ERROR, ERROR_REST, ERROR_TAIL, ERROR_TOTAL, HITS, HORIZON, IS_SCORED,
-    MATURED, MID, MID2, SCORED, UNIT2, UNSCORED, WINDOW_1M, WINDOW_5M, WINDOW_15M, State,
+    BANDED,
+    BASE_ERROR,
+    BASE_TOTAL,
+    COUNT,
+    ERROR,
+    ERROR_REST,
+    ERROR_TAIL,
+    ERROR_TOTAL,
+    HITS,
+    HORIZON,
+    IS_SCORED,
+    MATURED,
+    MID,
+    MID2,
+    SCORED,
+    UNIT2,
+    UNSCORED,
+    WINDOW_1M,
+    WINDOW_5M,
+    WINDOW_15M,
+    State,
 )  # fmt: skip
 
 NOT_A_NUMBER = float("nan")
@@ -28,6 +47,8 @@ def score_oldest(state: State, slot: int) -> None:
     write_totals(state, slot)
     error = abs(real[MID] - state.forecasts[slot])
     base_error = abs(whole[MID2] - state.mids[slot])
+    state.errors[slot] = error
+    state.base_errors[slot] = base_error
     add_exactly(real, error)
     whole[BASE_TOTAL] += base_error
     whole[SCORED] += 1
@@ -40,7 +61,7 @@ def score_oldest(state: State, slot: int) -> None:
     whole[BASE_ERROR] = base_error
     whole[IS_SCORED] = 1
     whole[MATURED] += 1
-    add_to_minute(state, state.times[slot] + HORIZON, error - base_error / real[UNIT2])
+    add_to_minute(state, state.times[slot] + HORIZON, error - abs(real[MID] - state.mids[slot] / real[UNIT2]))
 
 
 def skip_until(state: State, time: int) -> None:
@@ -54,6 +75,7 @@ def skip_until(state: State, time: int) -> None:
 def skip_oldest(state: State, slot: int) -> None:
     """Leave the oldest forecast without a score."""
     write_totals(state, slot)
+    state.errors[slot] = -1.0
     state.whole[UNSCORED] += 1
     state.whole[IS_SCORED] = 0
     state.whole[MATURED] += 1

@@ -1,4 +1,4 @@
-"""Is the forecast better or worse than "nothing changes", or could chance alone do as well?
+"""Skill: is the forecast better or worse than "nothing changes", or could chance alone do as well.
 
 Forecasts of 60 s made each few seconds overlap, so their errors come in runs. The test therefore adds the differences
 up by whole minutes of target time, and looks at the last fifteen complete ones.
@@ -7,7 +7,13 @@ up by whole minutes of target time, and looks at the last fifteen complete ones.
 from math import atan, cos, pi, sin, sqrt
 
 from .state import (
-    ADVANTAGE, BLOCK, BLOCK_COUNT, BLOCK_SUM, BLOCKS, P_VALUE, State,
+    ADVANTAGE,
+    BLOCK,
+    BLOCK_COUNT,
+    BLOCK_SUM,
+    BLOCKS,
+    P_VALUE,
+    State,
 )  # fmt: skip
 
 NOT_A_NUMBER = float("nan")
@@ -15,7 +21,7 @@ MINUTE = 60_000_000
 
 
 def add_to_minute(state: State, target_time: int, difference: float) -> None:
-    """Add one (error - error of "nothing changes"); when its minute is a new one, the last is complete: test."""
+    """Add one (error - error of "nothing changes"); when it begins a minute, the last one is complete: test."""
     minute = target_time // MINUTE
     if minute != state.whole[BLOCK]:
         if state.whole[BLOCK] >= 0:
@@ -37,7 +43,7 @@ def close_minute(state: State) -> None:
 
 
 def test_skill(state: State) -> None:
-    """Set `P_VALUE` and `ADVANTAGE` (the errors saved, in the quote currency) from the last fifteen complete minutes."""
+    """Set `P_VALUE` and `ADVANTAGE` (errors saved, in the quote currency) from the last fifteen complete minutes."""
     newest = state.whole[BLOCK]
     total = 0.0
     count = 0

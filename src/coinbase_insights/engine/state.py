@@ -9,7 +9,7 @@ The ring doubles when it is full, up to `LARGEST_RING`; beyond, the oldest go fi
 """
 
 from array import array
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 SECOND = 1_000_000
 HORIZON = 60 * SECOND
@@ -72,6 +72,9 @@ class State(NamedTuple):
     error_totals: "array[float]"
     """Sum of the errors of all forecasts before this one; with the next, what the additions rounded away."""
     error_rests: "array[float]"
+    errors: "array[float]"
+    """How wrong the forecast was; -1 if the line was down at its target time. Then that of "nothing changes"."""
+    base_errors: "array[int]"
     base_totals: "array[int]"
     """Sum of the errors of "nothing changes" of all forecasts before this one, in half units."""
     scored: "array[int]"
@@ -93,11 +96,12 @@ class State(NamedTuple):
 
 
 _RING = (
-    "times", "mids", "totals", "forecasts", "bands", "error_totals", "error_rests", "base_totals", "scored", "banded",
-    "hits",
+    "times", "mids", "totals", "forecasts", "bands", "error_totals", "error_rests", "errors", "base_errors",
+    "base_totals", "scored", "banded", "hits",
 )  # fmt: skip
 _REAL_ARRAYS = (
-    "forecasts", "bands", "error_totals", "error_rests", "mark_tilts", "mark_forecasts", "mark_bands", "block_sums",
+    "forecasts", "bands", "error_totals", "error_rests", "errors", "mark_tilts", "mark_forecasts", "mark_bands",
+    "block_sums",
 )  # fmt: skip
 
 
@@ -114,13 +118,13 @@ def new_state(forecaster: str = "tilt", decimals: int = 0) -> State:
     sizes = dict.fromkeys(State._fields[2:], SMALLEST_RING)
     sizes |= {name: MARKS_AHEAD for name in sizes if name.startswith("mark_")}
     sizes |= {name: BLOCKS for name in sizes if name.startswith("block_")}
-    state = State(whole, real, **{name: _zeros(name, size) for name, size in sizes.items()})
+    state = State(whole, real, *(_zeros(name, size) for name, size in sizes.items()))
     for numbers in (state.mark_numbers, state.block_minutes):
         numbers[:] = array("q", [-MARKS_AHEAD - 1]) * len(numbers)
     return state
 
 
-def _zeros(name: str, size: int) -> "array[int] | array[float]":
+def _zeros(name: str, size: int) -> "array[Any]":
     return array("d" if name in _REAL_ARRAYS else "q", [0]) * size
 
 
@@ -133,7 +137,7 @@ def can_rescale(state: State, more_decimals: int) -> bool:
     """Tell whether every price that is remembered still fits in finer units."""
     whole = state.whole
     largest = max(whole[MID2], whole[FIRST_MID2], whole[MAX_SPREAD], *state.mids, *state.mark_mids)
-    return largest * 10**more_decimals <= LARGEST_MID2
+    return largest * int(10**more_decimals) <= LARGEST_MID2
 
 
 def rescale(state: State, more_decimals: int) -> None:
@@ -142,7 +146,7 @@ def rescale(state: State, more_decimals: int) -> None:
     factor = 10**more_decimals
     for place in _IN_UNITS:
         state.whole[place] *= factor
-    for values in (state.mids, state.totals, state.base_totals, state.mark_mids):
+    for values in (state.mids, state.totals, state.base_totals, state.base_errors, state.mark_mids):
         for i, value in enumerate(values):
             values[i] = value * factor
     state.real[UNIT2] *= factor
@@ -159,10 +163,11 @@ def tidy(state: State) -> State:
 
     A ring of the largest size gives up its oldest quote instead.
     """
-    rebase(state)
+    if state.whole[TOTAL] >= LARGEST_TOTAL:
+        rebase(state)
     if is_tidy(state):
         return state
-    if len(state.times) == LARGEST_RING:
+    if len(state.times) >= LARGEST_RING:
         drop_oldest(state)
         return state
     return _grown(state)
@@ -174,7 +179,8 @@ def rebase(state: State) -> None:
     oldest = whole[ERROR_TAIL + 2]
     slot = oldest & (len(state.times) - 1)
     _start_at(state.totals, state.totals[slot] if oldest < whole[COUNT] else whole[TOTAL], whole, TOTAL)
-    _start_at(state.base_totals, state.base_totals[slot] if oldest < whole[MATURED] else whole[BASE_TOTAL], whole, BASE_TOTAL)
+    base_start = state.base_totals[slot] if oldest < whole[MATURED] else whole[BASE_TOTAL]
+    _start_at(state.base_totals, base_start, whole, BASE_TOTAL)
 
 
 def _start_at(totals: "array[int]", start: int, whole: list[int], place: int) -> None:
@@ -198,13 +204,21 @@ def drop_oldest(state: State) -> None:
 
 
 def _grown(state: State) -> State:
-    size = len(state.times)
-    larger = {name: _zeros(name, 2 * size) for name in _RING}
-    for name, values in larger.items():
-        old = getattr(state, name)
-        for i in range(max(0, state.whole[COUNT] - size), state.whole[COUNT]):
-            values[i % (2 * size)] = old[i % size]
-    return state._replace(**larger)
+    larger = {name: _spread(name, getattr(state, name), state.whole[COUNT]) for name in _RING}
+    return state._replace(**cast("Any", larger))
+
+
+def _spread(name: str, ring: "array[Any]", count: int) -> "array[Any]":
+    """Give a ring of twice the size, in which each of the last entries stands where its number says."""
+    size = len(ring)
+    oldest = count % size
+    entries = ring[oldest:] + ring[:oldest]
+    larger = _zeros(name, 2 * size)
+    start = (count - size) % (2 * size)
+    at_the_end = min(size, 2 * size - start)
+    larger[start : start + at_the_end] = entries[:at_the_end]
+    larger[: size - at_the_end] = entries[at_the_end:]
+    return larger
 
 
 def save(state: State) -> dict[str, list[int] | list[float]]:
@@ -214,5 +228,5 @@ def save(state: State) -> dict[str, list[int] | list[float]]:
 
 def load(saved: dict[str, list[int] | list[float]]) -> State:
     """Take back what `save` gave."""
-    arrays = {name: array("d" if name in _REAL_ARRAYS else "q", saved[name]) for name in State._fields[2:]}
-    return State(list(saved["whole"]), list(saved["real"]), **arrays)
+    arrays: list[array[Any]] = [array("d" if name in _REAL_ARRAYS else "q", saved[name]) for name in State._fields[2:]]
+    return State([int(value) for value in saved["whole"]], list(saved["real"]), *arrays)

@@ -9,8 +9,25 @@ from .forecast import band, forecast, learn_trend
 from .learn import learn_until, start_marks
 from .score import drop_scores, score_until, skip_until
 from .state import (
-    ASK, BID, COUNT, DOWN, FIRST_MID2, FIRST_TIME, FORECASTER, HAS_SIZES, IMBALANCE, MAX_SPREAD, MAX_SPREAD_TIME, MID,
-    MID2, NEVER, TIME, TREND, UNBROKEN_SINCE, UNIT2, State,
+    ASK,
+    BID,
+    COUNT,
+    DOWN,
+    FIRST_MID2,
+    FIRST_TIME,
+    FORECASTER,
+    HAS_SIZES,
+    IMBALANCE,
+    MAX_SPREAD,
+    MAX_SPREAD_TIME,
+    MID,
+    MID2,
+    NEVER,
+    TIME,
+    TREND,
+    UNBROKEN_SINCE,
+    UNIT2,
+    State,
 )  # fmt: skip
 from .window import add_mid
 
@@ -22,8 +39,7 @@ def update(state: State, time: int, bid: int, ask: int, bid_size: float, ask_siz
     A time before the last one counts as the last one. The state must be tidy (`state.is_tidy`).
     """
     whole = state.whole
-    if time < whole[TIME]:
-        time = whole[TIME]
+    time = max(time, whole[TIME])
     if whole[DOWN] != NEVER:
         resume(state, time)
     elif whole[COUNT] == 0:

@@ -5,7 +5,15 @@ pandas `resample(length, origin="end")` at its last bin.
 """
 
 from .state import (
-    COUNT, TAIL, TOTAL, UNBROKEN_SINCE, UNIT2, WINDOW_1M, WINDOW_5M, WINDOW_15M, State,
+    COUNT,
+    TAIL,
+    TOTAL,
+    UNBROKEN_SINCE,
+    UNIT2,
+    WINDOW_1M,
+    WINDOW_5M,
+    WINDOW_15M,
+    State,
 )  # fmt: skip
 
 

@@ -13,12 +13,12 @@ import socket
 import ssl
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI, WebSocketException
 
-from ..errors import RefusedError, UnreachableError, UsageError
+from ..errors import UnreachableError, UsageError
 from ..message import Item, Lost, Message, Opened
 from .endpoints import channel_name, subscriptions
 from .line import Line
@@ -93,7 +93,8 @@ class Feed:
             logger.info("lost: %s; next attempt in %.1f s", reason, delay)
             if not self._is_up and time.monotonic() + delay - began > self._timing.give_up:
                 raise UnreachableError(
-                    f"The feed at {self.url} did not come up: {reason}.", "Check the network, and the address after --url."
+                    f"The feed at {self.url} did not come up: {reason}.",
+                    "Check the network, and the address after --url.",
                 )
             yield Lost(time.time_ns(), reason, self.attempt, delay)
             await asyncio.sleep(delay)
@@ -112,7 +113,7 @@ class Feed:
         timing = self._timing
         bound = min(timing.backoff_most, timing.backoff_first * 2.0 ** min(self.attempt - 1, 30))
         since = time.monotonic() - self._tried_at
-        return max(random.uniform(0.0, bound), timing.attempt_interval - since, least)  # noqa: S311 - no secret
+        return max(random.uniform(0.0, bound), timing.attempt_interval - since, least)
 
     @asynccontextmanager
     async def _open(self) -> AsyncIterator[Line]:
@@ -128,8 +129,11 @@ class Feed:
                 max_size=MOST_BYTES[self._channel],
             )
         except InvalidURI as error:
-            raise UsageError(f"{self.url} is no address of a feed.", "Write it as wss://HOST or ws://HOST:PORT.") from error
-        assert isinstance(line, Line)
+            raise UsageError(
+                f"{self.url} is no address of a feed.", "Write it as wss://HOST or ws://HOST:PORT."
+            ) from error
+        if not isinstance(line, Line):
+            raise TypeError("websockets made another kind of connection than it was asked for")
         line.most_bytes = MOST_BYTES[self._channel]
         self._line, self._wish = line, ""
         try:
@@ -137,10 +141,8 @@ class Feed:
             yield line
         finally:
             self._line = None
-            try:
+            with suppress(TimeoutError, WebSocketException):
                 await asyncio.wait_for(line.close(), self._timing.close)
-            except (TimeoutError, WebSocketException):
-                pass
             line.transport.abort()
 
     async def _subscribe(self, line: Line) -> None:

@@ -29,7 +29,7 @@ class Line(ClientConnection):
     most_bytes: int
     """The largest message that is taken; set right after opening."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - whatever websockets passes
         """Made by websockets' `connect(create_connection=...)`."""
         super().__init__(*args, **kwargs)
         self.heard_at = time.monotonic()
@@ -63,7 +63,9 @@ class Line(ClientConnection):
         """Why the connection ended, for a person."""
         sent, received = self.protocol.close_sent, self.protocol.close_rcvd
         if received is not None:
-            return f"closed by the exchange, code {received.code}" + (f" ({received.reason})" if received.reason else "")
+            return f"closed by the exchange, code {received.code}" + (
+                f" ({received.reason})" if received.reason else ""
+            )
         if sent is not None:
             return f"closed by us, code {sent.code}" + (f" ({sent.reason})" if sent.reason else "")
         return "the connection broke off"
@@ -117,7 +119,7 @@ class Line(ClientConnection):
         self._needed = 1
         while end - at >= 2:
             length, start = data[at + 1], at + 2
-            if length == 126 or length == 127:
+            if length in {126, 127}:
                 start += 2 if length == 126 else 8
                 if start > end:
                     break

@@ -58,7 +58,8 @@ def all_products(rest_url: str, timeout: float = TIMEOUT) -> list[ListedProduct]
         products = msgspec.json.decode(_get(f"{rest_url}/products", timeout), type=list[ListedProduct])
     except (OSError, msgspec.MsgspecError) as error:
         raise UnreachableError(
-            f"{rest_url} did not give the list of products: {_words(error)}.", "Check the network, and the address after --url."
+            f"{rest_url} did not give the list of products: {_words(error)}.",
+            "Check the network, and the address after --url.",
         ) from error
     return sorted(products, key=lambda product: product.id)
 
@@ -69,7 +70,7 @@ def check(rest_url: str, product_ids: Sequence[str], timeout: float = TIMEOUT) -
     Raises UnknownProductError, with near names, for one that does not exist or is not traded. When REST does not
     answer, nothing is known and nothing said: the socket will tell.
     """
-    warnings = []
+    warnings: list[str] = []
     for product_id in product_ids:
         try:
             product = msgspec.json.decode(_get(f"{rest_url}/products/{product_id}", timeout), type=ListedProduct)
@@ -82,7 +83,8 @@ def check(rest_url: str, product_ids: Sequence[str], timeout: float = TIMEOUT) -
         if product.trading_disabled or product.status not in ("", "online"):
             state = product.status_message or product.status or "trading is disabled"
             raise UnknownProductError(
-                f"{product_id} is not traded now: {ascii(state)[1:-1]}.", "List the products with `coinbase_insights products`."
+                f"{product_id} is not traded now: {ascii(state)[1:-1]}.",
+                "List the products with `coinbase_insights products`.",
             )
         warnings += [f"{product_id} is {limit}" for limit in product.limits]
     return warnings

@@ -1,4 +1,4 @@
-"""A recording played again: the same messages, as fast as they came, some times as fast, or as fast as they are taken."""
+"""A recording played again: the same messages, as fast as they came, ten times as fast, or as fast as can be."""
 
 import asyncio
 from collections.abc import AsyncGenerator

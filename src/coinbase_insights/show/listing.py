@@ -13,7 +13,9 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[Value]]) -> str:
     to_right = [any(isinstance(row[i], int | float) for row in rows) for i in range(len(heads))]
     lines = []
     for row in (list(heads), *texts):
-        cells = (text.rjust(w) if right else text.ljust(w) for text, w, right in zip(row, widths, to_right, strict=True))
+        cells = (
+            text.rjust(w) if right else text.ljust(w) for text, w, right in zip(row, widths, to_right, strict=True)
+        )
         lines.append("  ".join(cells).rstrip())
     return "\n".join(lines)
 

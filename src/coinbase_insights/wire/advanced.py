@@ -16,16 +16,7 @@ from .book import Book
 from .text import decode
 
 
-class _Envelope(msgspec.Struct):
-    channel: str = ""
-    timestamp: str = ""
-    sequence_num: int | None = None
-    events: msgspec.Raw = msgspec.Raw(b"[]")
-    type: str = ""
-    message: str = ""
-
-
-class _Ticker(msgspec.Struct):
+class _Ticker(msgspec.Struct, gc=False):
     product_id: str = ""
     best_bid: str | None = None
     best_bid_quantity: str | None = None
@@ -33,35 +24,40 @@ class _Ticker(msgspec.Struct):
     best_ask_quantity: str | None = None
 
 
-class _Tickers(msgspec.Struct):
-    tickers: list[_Ticker]
+class _Event(msgspec.Struct, gc=False):
+    """The fields of the events of all channels; `Raw` is read only when its channel is wanted."""
 
-
-class _Beat(msgspec.Struct):
+    type: str = ""
+    product_id: str = ""
+    tickers: list[_Ticker] = []
+    updates: msgspec.Raw = msgspec.Raw(b"[]")
+    subscriptions: dict[str, list[str]] = {}
     heartbeat_counter: int | str | None = None
 
 
-class _Level(msgspec.Struct):
+class _Envelope(msgspec.Struct, gc=False):
+    channel: str = ""
+    timestamp: str = ""
+    sequence_num: int | None = None
+    events: list[_Event] = []
+    type: str = ""
+    message: str = ""
+
+
+class _Head(msgspec.Struct):
+    channel: str
+
+
+class _Level(msgspec.Struct, gc=False):
     side: str
     price_level: str
     new_quantity: str
 
 
-class _Levels(msgspec.Struct):
-    type: str
-    product_id: str
-    updates: list[_Level]
-
-
-class _Subscriptions(msgspec.Struct):
-    subscriptions: dict[str, list[str]]
-
-
 _envelope = msgspec.json.Decoder(_Envelope)
-_tickers = msgspec.json.Decoder(list[_Tickers])
-_beats = msgspec.json.Decoder(list[_Beat])
-_levels = msgspec.json.Decoder(list[_Levels])
-_subscriptions = msgspec.json.Decoder(list[_Subscriptions])
+_head = msgspec.json.Decoder(_Head)
+_levels = msgspec.json.Decoder(list[_Level])
+KNOWN = ("ticker", "l2_data", "heartbeats", "subscriptions")
 SAME_AS_BEFORE = -1
 
 
@@ -78,7 +74,7 @@ class Reader:
         """Give what one message says; a message that was lost before it comes first."""
         envelope = decode(_envelope, data)
         if isinstance(envelope, Bad):
-            return [envelope]
+            return [self._unreadable(data, envelope)]
         if envelope.type == "error":
             return [Refusal(envelope.message, "")]
         if not envelope.channel:
@@ -89,12 +85,17 @@ class Reader:
         events = self._events(envelope)
         return [Missed(missed), *events] if missed else events
 
+    def _unreadable(self, data: bytes, bad: Bad) -> Event:
+        """A channel that we do not know may use our field names for something else: that is not a fault."""
+        head = decode(_head, data)
+        return bad if isinstance(head, Bad) or head.channel in KNOWN else Other(head.channel)
+
     def _count(self, number: int | None) -> int:
-        """How many messages were lost before this one; -1 when this one came before. A 0 is a new connection's first."""
+        """How many messages were lost before this one; -1 when it came before. 0 begins a new connection."""
         if number is None:
             return 0
         due, self._next = self._next, number + 1
-        if due is None or number == due or number == 0:
+        if due is None or number in (due, 0):
             return 0
         if number < due:
             self._next = due
@@ -106,7 +107,8 @@ class Reader:
     def _events(self, envelope: _Envelope) -> list[Event]:
         channel = envelope.channel
         if channel == "subscriptions":
-            return [_subscribed(envelope)]
+            pairs = ((name, p) for event in envelope.events for name, ids in event.subscriptions.items() for p in ids)
+            return [Subscribed(frozenset(pairs))]
         wanted = "l2_data" if self._from_book else "ticker"
         if channel not in (wanted, "heartbeats"):
             return [Other(channel)]
@@ -118,45 +120,30 @@ class Reader:
         return (self._level2(envelope, time) if self._from_book else _quotes(envelope, time)) or [Other(channel)]
 
     def _level2(self, envelope: _Envelope, time: int) -> list[Event]:
-        events = decode(_levels, envelope.events)
-        if isinstance(events, Bad):
-            return [Bad("events: " + events.reason)]
-        return [event for levels in events if (event := self._top(levels, time)) is not None]
+        return [top for event in envelope.events if (top := self._top(event, time)) is not None]
 
-    def _top(self, levels: _Levels, time: int) -> Event | None:
-        book = self._books.setdefault(levels.product_id, Book(levels.product_id))
-        if levels.type == "snapshot":
+    def _top(self, event: _Event, time: int) -> Event | None:
+        levels = decode(_levels, event.updates)
+        if isinstance(levels, Bad):
+            return Bad("updates: " + levels.reason, event.product_id)
+        book = self._books.setdefault(event.product_id, Book(event.product_id))
+        if event.type == "snapshot":
             book.start((), ())
-        fault = book.change((level.side == "bid", level.price_level, level.new_quantity) for level in levels.updates)
+        fault = book.change((level.side == "bid", level.price_level, level.new_quantity) for level in levels)
         return fault or book.quote(time)
 
 
 def _quotes(envelope: _Envelope, time: int) -> list[Event]:
-    events = decode(_tickers, envelope.events)
-    if isinstance(events, Bad):
-        return [Bad("events: " + events.reason)]
     return [
-        read_quote(
-            t.product_id, time, None, t.best_bid, t.best_bid_quantity, t.best_ask, t.best_ask_quantity
-        )
-        for event in events
+        read_quote(t.product_id, time, None, t.best_bid, t.best_bid_quantity, t.best_ask, t.best_ask_quantity)
+        for event in envelope.events
         for t in event.tickers
         if t.product_id  # Entries without a product have been seen.
-    ]  # fmt: skip
+    ]
 
 
 def _heartbeat(envelope: _Envelope, time: int) -> Event:
-    beats = decode(_beats, envelope.events)
-    if isinstance(beats, Bad):
-        return Bad("events: " + beats.reason)
-    counter = beats[0].heartbeat_counter if beats else None
+    counter = envelope.events[0].heartbeat_counter if envelope.events else None
     if isinstance(counter, str):  # The docs once showed it as text.
         counter = int(counter) if counter.isascii() and counter.isdecimal() and len(counter) < 20 else None
     return Heartbeat(None, time, counter)
-
-
-def _subscribed(envelope: _Envelope) -> Event:
-    events = decode(_subscriptions, envelope.events)
-    if isinstance(events, Bad):
-        return Bad("events: " + events.reason)
-    return Subscribed(frozenset((name, p) for event in events for name, ids in event.subscriptions.items() for p in ids))

@@ -1,0 +1,1 @@
+"""Judging forecasters on what has been."""

@@ -1,0 +1,110 @@
+"""How good is each forecaster? Every forecast it would have made, against what came true, beside "nothing changes"."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isnan
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..engine import compiled
+from ..engine.skill import MINUTE, two_sided_p
+from ..engine.state import HORIZON, UNSCORED, new_state
+from ..errors import RecordingError
+from .history import History, histories
+
+HEADS = (
+    "product_id", "forecaster", "scored", "unscored", "mae", "mae_ratio", "rmse_ratio", "p_value", "band_coverage",
+    "band_width_bp",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What one forecaster is worth on one product."""
+
+    product_id: str
+    forecaster: str
+    scored: int
+    unscored: int
+    """The line was down when their time came."""
+    mae: float | None
+    """Mean absolute error, in the quote currency."""
+    mae_ratio: float | None
+    """Over that of "nothing changes"; above 1 it is worse."""
+    rmse_ratio: float | None
+    """The same for the root of the mean squared error."""
+    p_value: float | None
+    """How often chance alone gives as large a difference of the absolute errors (Diebold and Mariano)."""
+    band_coverage: float | None
+    """How often the 90 % band held, between 0 and 1."""
+    band_width_bp: float | None
+    """Its mean full width, in basis points of the mid-price."""
+
+
+def backtest(path: Path, forecasters: Sequence[str], channel: str = "ticker") -> list[Judgement]:
+    """Judge forecasters on each product of a recording or grid.
+
+    Raises RecordingError when there is no quote in it.
+    """
+    judgements = [judge(history, name) for history in histories(path, channel) for name in forecasters]
+    if not judgements:
+        raise RecordingError(f"There is no quote in {path}.", "Try --channel level2, if order books were recorded.")
+    return judgements
+
+
+def judge(history: History, forecaster: str) -> Judgement:
+    """Let one forecaster loose on one history."""
+    columns = compiled.columns(history[2:])
+    state = compiled.fold(new_state(forecaster, history.decimals), columns)
+    scored = columns.errors >= 0.0
+    error, base_error = columns.errors[scored], columns.base_errors[scored]
+    banded = scored & ~np.isnan(columns.bands)
+    mid_price = (columns.bids + columns.asks) / state_unit2(history)
+    return Judgement(
+        history.product_id,
+        forecaster,
+        int(scored.sum()),
+        state.whole[UNSCORED],
+        _mean(error),
+        _ratio(_mean(error), _mean(base_error)),
+        _ratio(_mean(error**2), _mean(base_error**2), root=True),
+        None if forecaster == "last" else p_value(columns.times[scored] + HORIZON, error - base_error),
+        _mean((columns.errors <= columns.bands)[banded]),
+        _mean(2e4 * columns.bands[banded] / mid_price[banded]),
+    )
+
+
+def state_unit2(history: History) -> float:
+    """What bid + ask must be divided by to give a mid-price in the quote currency."""
+    return 2.0 * 10.0**history.decimals
+
+
+def p_value(target_times: NDArray[Any], differences: NDArray[Any]) -> float | None:
+    """The same test as the screen's (engine/skill.py), over all minutes there are; None when two are not complete."""
+    minutes, index = np.unique(target_times // MINUTE, return_inverse=True)
+    if len(minutes) < 2:
+        return None
+    total = float(differences.sum())
+    centred = np.bincount(index, weights=differences - total / len(differences))
+    neighbours = np.diff(minutes) == 1
+    variance = float((centred**2).sum() + (centred[1:] * centred[:-1])[neighbours].sum())
+    p = two_sided_p(total, variance, len(minutes))
+    return None if isnan(p) else p
+
+
+def rows(judgements: Sequence[Judgement]) -> list[list[str | float | int | None]]:
+    """Give the judgements as rows of a table under `HEADS`."""
+    return [[getattr(judgement, head) for head in HEADS] for judgement in judgements]
+
+
+def _mean(values: NDArray[Any]) -> float | None:
+    return float(values.mean()) if len(values) else None
+
+
+def _ratio(value: float | None, base: float | None, root: bool = False) -> float | None:
+    if value is None or not base:
+        return None
+    return float((value / base) ** 0.5) if root else value / base
