@@ -83,8 +83,9 @@ class Pipe:
         self._reader: Reader | None = None
         self._clock = Clock()
         self._held: list[tuple[Quote, int]] = []
-        self._first_received = 0
-        self._last_received = 0
+        self.first_received = 0
+        """When the first item reached us, and the newest message: nanoseconds, 0 before."""
+        self.last_received = 0
         self._start: int | None = None
         self._heard_until = 0
         self._beats: dict[str | None, Heartbeat] = {}
@@ -93,15 +94,15 @@ class Pipe:
 
     def take(self, item: Item) -> Iterator[Product]:
         """Take one item, and give a product right after each of its quotes that was folded."""
-        if not self._first_received:
-            self._first_received = item.received_at
+        if not self.first_received:
+            self.first_received = item.received_at
         if not isinstance(item, Message):
             self._line(item)
             return
         received_at = item.received_at
-        if received_at - self._last_received > SILENCE and self._last_received:
+        if received_at - self.last_received > SILENCE and self.last_received:
             self._break()
-        self._last_received = received_at
+        self.last_received = received_at
         quotes = self._read(item)
         if self._start is None:
             yield from self._hold(quotes, received_at)
@@ -126,14 +127,14 @@ class Pipe:
     def _hold(self, quotes: list[Quote], received_at: int) -> Iterator[Product]:
         """Let quotes wait until the exchange's time of our start is known."""
         self._held += [(quote, received_at) for quote in quotes]
-        is_over = received_at - self._first_received >= HOLD or len(self._held) >= MOST_HELD
+        is_over = received_at - self.first_received >= HOLD or len(self._held) >= MOST_HELD
         if self._clock.start is not None or is_over:
             yield from self._begin()
 
     def _begin(self) -> Iterator[Product]:
         """Fold the quotes that waited, but for those of the time before the start."""
         start = self._clock.start
-        self._start = self._first_received // 1000 if start is None else start
+        self._start = self.first_received // 1000 if start is None else start
         held, self._held = self._held, []
         for quote, received_at in held:
             if quote.time <= self._start:

@@ -63,6 +63,7 @@ class Watch:
         """The signal that ended the run; empty when it ended by itself."""
         self._sink = sink
         self._live_state: LineState = live_state
+        self._is_replay = live_state == "REPLAY"
         self._speed = speed
         self._journal = journal
         self._since = time.time_ns() // 1000
@@ -156,9 +157,9 @@ class Watch:
             return "ENDED"
         if not self._is_heard:
             return "CONNECTING"
-        if self._lost is not None or (now - self._heard_at > STALE_AFTER and self._live_state != "REPLAY"):
+        if self._lost is not None or (now - self._heard_at > STALE_AFTER and not self._is_replay):
             return "STALE"
-        if self._live_state != "REPLAY" and self._quote_age(now) > QUIET_AFTER:
+        if not self._is_replay and self._quote_age(now) > QUIET_AFTER:
             return "QUIET"
         return self._live_state
 
@@ -190,8 +191,8 @@ class Watch:
         return View(
             state=state,
             detail=self._detail(state, now),
-            now=time.time_ns() // 1000,
-            since=self._since,
+            now=self._time(),
+            since=self.pipe.first_received // 1000 if self._is_replay else self._since,
             products=tuple(self._product_view(name, now) for name in names),
             speed=self._speed,
             received=counts.received,
@@ -202,6 +203,11 @@ class Watch:
             reconnects=counts.reconnects,
             notes=tuple(self.notes),
         )
+
+    def _time(self) -> int:
+        """Microseconds since 1970 UTC: now, or in a replay the time that it has come to."""
+        heard = self.pipe.last_received // 1000
+        return heard if self._is_replay and heard else time.time_ns() // 1000
 
     def _product_view(self, product_id: str, now: float) -> ProductView:
         product = self.pipe.products.get(product_id)

@@ -27,23 +27,25 @@ log = logging.getLogger(__name__)
 
 
 class Beat(msgspec.Struct, frozen=True):
-    """A whole second of the recording's clock, in seconds since 1970 UTC."""
+    """A heartbeat that the recording lacks."""
 
-    second: int
+    time: int
+    """By the clock of the recording, microseconds since 1970 UTC."""
 
 
 def timeline(recording: Recording) -> Iterator[tuple[int, Message | Beat]]:
-    """Give the frames with the nanosecond at which each is due, and whole seconds where there are no heartbeats.
+    """Give the frames with the nanosecond at which each is due, and heartbeats where there are none.
 
-    The first beat comes at once; its time is the second in which the recording starts.
+    The first beat comes at once, and its time is a second after the recording began: a client takes that for the
+    beat that it waited for, and knows when it began. The others fall on whole seconds, as Coinbase's do.
     """
-    due, second = recording.started_at, recording.started_at // NANO
+    beat = recording.started_at + NANO
     if not recording.heartbeats:
-        yield due, Beat(second)
+        yield recording.started_at, Beat(beat // 1000)
     for message in recording.messages():
-        while not recording.heartbeats and (second + 1) * NANO <= message.received_at:
-            second += 1
-            yield second * NANO, Beat(second)
+        while not recording.heartbeats and (beat // NANO + 1) * NANO <= message.received_at:
+            beat = (beat // NANO + 1) * NANO
+            yield beat, Beat(beat // 1000)
         yield message.received_at, message
 
 
@@ -100,7 +102,7 @@ class PlaybackDesk:
             if wait > 0 or number % TURN == 0:
                 await asyncio.sleep(max(0.0, wait))
             await self._line.room()
-            for frame in voice.beat(item.second) if isinstance(item, Beat) else voice.frames(item):
+            for frame in voice.beat(item.time) if isinstance(item, Beat) else voice.frames(item):
                 self._line.put(frame)
         self._line.finish(1000)
 

@@ -11,7 +11,6 @@ from .advanced import Envelope
 from .advanced_frames import heartbeat as advanced_heartbeat
 from .advanced_frames import renumber, sequence_num
 from .advanced_subscriptions import AdvancedSubscriptions
-from .digits import SECOND
 from .exchange_frames import heartbeat as exchange_heartbeat
 from .exchange_subscriptions import ExchangeSubscriptions
 from .label import ACKNOWLEDGEMENT, ERROR, Label, label
@@ -64,10 +63,10 @@ class ExchangeVoice:
         channels = ("ticker", "ticker_batch") if read.channel == "ticker" else (read.channel,)
         return not read.channel or any(_wants(self._subscriptions, channel, read) for channel in channels)
 
-    def beat(self, second: int) -> list[Frame]:
-        """Make the heartbeats of one second, after what the recording has shown so far."""
+    def beat(self, time: int) -> list[Frame]:
+        """Make the heartbeats of one moment (microseconds), after what the recording has shown so far."""
         products = self._subscriptions.products("heartbeat")
-        return [exchange_heartbeat(each, *self._last.get(each, (0, 0)), second * SECOND) for each in products]
+        return [exchange_heartbeat(each, *self._last.get(each, (0, 0)), time) for each in products]
 
 
 class AdvancedVoice:
@@ -128,12 +127,12 @@ class AdvancedVoice:
         mine = self._envelope.take_number()
         return frame if number == mine else renumber(frame, mine)
 
-    def beat(self, second: int) -> list[Frame]:
-        """Make the heartbeat of one second."""
+    def beat(self, time: int) -> list[Frame]:
+        """Make the heartbeat of one moment (microseconds)."""
         if not self._subscriptions.wants("heartbeats"):
             return []
         before = self._acknowledge(0)
-        return [*before, self._envelope.wrap("heartbeats", second * SECOND, advanced_heartbeat(second * SECOND))]
+        return [*before, self._envelope.wrap("heartbeats", time, advanced_heartbeat(time))]
 
 
 def _wants(subscriptions: ExchangeSubscriptions | AdvancedSubscriptions, channel: str, read: Label) -> bool:
