@@ -50,7 +50,7 @@ def commands_page() -> str:
     context = Context(group, info_name="coinbase_insights")
     parts = [
         NOTE + "# Commands\n",
-        "`coinbase_insights --help` lists the commands, and `coinbase_insights COMMAND --help` what one of them takes.\n",
+        "`coinbase_insights --help` lists the commands; `coinbase_insights COMMAND --help` explains one of them.\n",
         "Before the command:\n",
         _options(group, context),
     ]
@@ -62,7 +62,7 @@ def commands_page() -> str:
     return "\n".join(parts) + _commands_end()
 
 
-def _options(command: Any, context: Context) -> str:
+def _options(command: Any, context: Context) -> str:  # noqa: ANN401 - typer gives its commands no public type
     rows = ["| option | what it does |", "|---|---|"]
     for parameter in command.get_params(context):
         name, words = parameter.get_help_record(context) or ("", "")
@@ -91,8 +91,8 @@ stderr carries talk: changes of state, the summary at the end, errors with a hin
 | code | means |
 |---|---|
 | 0 | it ended as asked: Ctrl-C, SIGTERM, SIGHUP, `--for`, the end of the recording, or a reader that closed the pipe |
-| 1 | the feed refused, its certificate is not trusted, or it never came up within 30 s; the list of products could not be had |
-| 2 | wrong usage, a product that Coinbase does not know or does not trade, or a recording that cannot be read or written |
+| 1 | the feed refused, is not trusted, or never came up within 30 s; or the list of products could not be had |
+| 2 | wrong usage, a product that Coinbase does not know or trade, or a recording that cannot be read or written |
 | 130 | Ctrl-C before there was anything to end |
 """
 
@@ -118,7 +118,7 @@ $ coinbase_insights simulate --faults "close=1001@100 duplicate/10"
 |---|---|
 {rows}
 
-Give `connections=N` to see that a client gets well again: the first N connections have the faults, later ones have none.
+Give `connections=N` to see that a client gets well again: only the first N connections have the faults.
 A fault word that is not in this table is an error that names the nearest one.
 """
 

@@ -133,7 +133,8 @@ def run(
         pace = settings.speed(speed)
         from .log.replay import replay
 
-        watching.start(lambda watch: replay(source, pace), live_state="REPLAY", speed=settings.speed_name(pace))
+        played = replay(source, pace)
+        watching.start(lambda watch: played, live_state="REPLAY", speed=settings.speed_name(pace))
         return
     if not product_ids:
         raise UsageError("run needs a product.", "Name one: coinbase_insights run --product-id ETH-USD")
@@ -293,11 +294,15 @@ class Watching:
             asyncio.run(watch.run(source(watch), self._seconds, check))
             return watch.summary()
 
-        if self._output is Format.SCREEN or (self._output is Format.AUTO and sys.stdout.isatty()):
-            with Terminal() as terminal:
-                summary = go(Screen(terminal))
-        else:
-            summary = go(JsonLines() if self._output is Format.JSON else Lines())
+        try:
+            if self._output is Format.SCREEN or (self._output is Format.AUTO and sys.stdout.isatty()):
+                with Terminal() as terminal:
+                    summary = go(Screen(terminal))
+            else:
+                summary = go(JsonLines() if self._output is Format.JSON else Lines())
+        except BrokenPipeError:
+            _leave_stdout()
+            return
         print(summary, file=sys.stderr)
 
 
@@ -317,10 +322,19 @@ def main() -> None:
         sys.exit(done.exit_code)
     except InsightsError as error:
         _fail(error.message, error.hint, error.exit_code)
-    except BrokenPipeError:  # Whoever read our lines has read enough.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except typer.exceptions.TyperException as error:
+        _fail(
+            error.format_message(), "See `coinbase_insights --help`, or --help after a command.", UsageError.exit_code
+        )
+    except BrokenPipeError:
+        _leave_stdout()
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _leave_stdout() -> None:
+    """Whoever read our lines has read enough: a good end. Nothing may be written there any more, not even at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(message: str, hint: str, exit_code: int) -> None:

@@ -83,8 +83,8 @@ class Watch:
 
         `check` is run beside it in a thread: what it raises ends the run, what it gives are notes for a person.
         """
-        ends = [asyncio.create_task(self._read(items)), asyncio.create_task(self._tick())]
-        ends.append(asyncio.create_task(self._signalled()))
+        ends = [asyncio.create_task(self._signalled())]  # First of all: from now on a signal is an orderly end.
+        ends += [asyncio.create_task(self._read(items)), asyncio.create_task(self._tick())]
         if check is not None:
             ends.append(asyncio.create_task(self._check(check)))
         try:
@@ -249,7 +249,10 @@ def _thinned(product: Product) -> tuple[tuple[float, float], ...]:
 
 
 async def next_signal() -> str:
-    """Wait for Ctrl-C or one of the system's ways to end a program, and name it; a second one ends it at once."""
+    """Wait for Ctrl-C or one of the system's ways to end a program, and name it.
+
+    What follows is the end, and short: until then a second Ctrl-C still breaks it off, other signals change nothing.
+    """
     loop = asyncio.get_running_loop()
     signalled: asyncio.Future[str] = loop.create_future()
     for number, name in SIGNALS.items():
@@ -259,6 +262,8 @@ async def next_signal() -> str:
     finally:
         for number in SIGNALS:
             loop.remove_signal_handler(number)
+            if signalled.done() and not signalled.cancelled() and number != signal.SIGINT:
+                signal.signal(number, signal.SIG_IGN)
 
 
 def _settle(signalled: "asyncio.Future[str]", name: str) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import frames
-from exchange import Connection, Exchange, accept, refuse
+from exchange import Connection, Exchange, accept, refuse, talk
 from faults.program import Terminal, program, run
 
 WICKED = [
@@ -149,7 +149,7 @@ def test_row_42_wicked_answers_at_the_start_are_shown_harmless(answer: str) -> N
             "status": refuse(403, X_Reason="\x1b]0;pwned"),
             "redirect": refuse(302, Location="ws://\x9b2J\x9d0;pwned\x9c/"),
         }
-        exchange = Exchange(script, upgrade=upgrade.get(answer, accept))
+        exchange = Exchange(script if answer == "refusal" else talk, upgrade=upgrade.get(answer, accept))
         if answer == "rest":
             product = {"id": PWNED, "status": "delisted", "status_message": PWNED, "trading_disabled": True}
             exchange.rest["/products/ETH-USD"] = (200, product)

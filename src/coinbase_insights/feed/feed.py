@@ -16,19 +16,20 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from websockets.asyncio.client import connect
-from websockets.exceptions import InvalidHandshake, InvalidStatus, InvalidURI, WebSocketException
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI, WebSocketException
+from websockets.frames import Close
+from websockets.uri import parse_uri
 
 from ..errors import UnreachableError, UsageError
 from ..message import Item, Lost, Message, Opened
 from .endpoints import channel_name, subscriptions
-from .line import Line
+from .line import BookLine, Line
 from .reply import Reply
 from .timing import Timing
+from .words import harmless
 
 logger = logging.getLogger(__name__)
 
-MOST_BYTES = {"ticker_batch": 4 * 2**20, "ticker": 4 * 2**20, "level2": 64 * 2**20}
-"""Largest message taken, by channel: a ticker is half a kilobyte, the snapshot of a whole book several megabytes."""
 POLICY_VIOLATION = 1008
 
 
@@ -45,7 +46,16 @@ class Feed:
         compression: bool = False,
         timing: Timing | None = None,
     ) -> None:
-        """Prepare; nothing is opened before `items` is read. `dialect` is exchange or advanced."""
+        """Prepare; nothing is opened before `items` is read. `dialect` is exchange or advanced.
+
+        Raises UsageError when there can be no host of this name.
+        """
+        try:
+            parse_uri(url).host.encode("idna")
+        except (InvalidURI, ValueError) as error:
+            raise UsageError(
+                f"{harmless(url)} is no address of a feed.", "Write it as wss://HOST or ws://HOST:PORT."
+            ) from error
         self.url = url
         self.product_ids = tuple(product_ids)
         self.attempt = 0
@@ -57,12 +67,16 @@ class Feed:
         self._line: Line | None = None
         self._wish = ""
         self._is_up = False
+        """Whether a subscription has ever stood."""
+        self._quote_at = 0.0
+        self._has_quote = False
+        """On this connection."""
         self._tried_at = -1e9
 
     async def items(self) -> AsyncGenerator[Item]:
         """Give what comes, for ever; to end it, close the iterator.
 
-        Raises, and only before the first message: UnreachableError when nothing came up in time, RefusedError and
+        Raises, and only before a subscription stood: UnreachableError when nothing came up in time, RefusedError and
         UnknownProductError when the exchange says no.
         """
         began = time.monotonic()
@@ -74,9 +88,7 @@ class Feed:
                     yield Opened(time.time_ns(), self.url)
                     async for message in self._messages(line):
                         yield message
-                    reason = self._wish or line.reason
-                    closed = line.protocol.close_rcvd
-                    penalty = 2 if closed is not None and closed.code == POLICY_VIOLATION else 1
+                    reason, penalty = self._wish or line.reason, _penalty(line.protocol.close_rcvd)
             except InvalidStatus as error:
                 reason, least = f"HTTP status {error.response.status_code}", _retry_after(error)
             except ssl.SSLCertVerificationError as error:
@@ -86,6 +98,8 @@ class Feed:
                         f"{self.url} does not prove who it is: {error.verify_message}.",
                         "If you trust its certificate, name it in SSL_CERT_FILE.",
                     ) from error
+            except ConnectionClosed as error:  # It ended while we subscribed.
+                reason, penalty = _words(error), _penalty(error.rcvd)
             except (OSError, TimeoutError, InvalidHandshake, WebSocketException) as error:
                 reason = _words(error)
             self.attempt += penalty
@@ -106,35 +120,37 @@ class Feed:
             self._line.transport.abort()
 
     def _delay(self, least: float) -> float:
-        """Seconds to wait: random up to a bound that doubles, and never more than one attempt in a while.
+        """Seconds to wait: random between half a bound that doubles and the bound.
 
-        Full jitter (Brooker, Exponential Backoff and Jitter, 2015) keeps many clients from coming back at once.
+        The jitter keeps many clients from coming back at once (Brooker, Exponential Backoff and Jitter, 2015). At the
+        end it is small: an exchange that stays away sees no more than 60 attempts in 5 minutes.
         """
         timing = self._timing
-        bound = min(timing.backoff_most, timing.backoff_first * 2.0 ** min(self.attempt - 1, 30))
+        bound = timing.backoff_first * 2.0 ** min(self.attempt - 1, 30)
+        low, high = min(bound / 2, 0.8 * timing.backoff_most), min(bound, timing.backoff_most)
         since = time.monotonic() - self._tried_at
-        return max(random.uniform(0.0, bound), timing.attempt_interval - since, least)
+        return max(random.uniform(low, high), timing.attempt_interval - since, least)
 
     @asynccontextmanager
     async def _open(self) -> AsyncIterator[Line]:
         """Connect and subscribe; at the end, say goodbye shortly or not at all."""
+        kind = BookLine if self._channel == "level2" else Line
         try:
             line = await connect(
                 self.url,
-                create_connection=Line,
+                create_connection=kind,
                 compression="deflate" if self._compression else None,
                 open_timeout=self._timing.open_timeout,
                 ping_interval=None,
                 close_timeout=self._timing.close,
-                max_size=MOST_BYTES[self._channel],
+                max_size=kind.most_bytes,
             )
-        except InvalidURI as error:
-            raise UsageError(
-                f"{self.url} is no address of a feed.", "Write it as wss://HOST or ws://HOST:PORT."
-            ) from error
+        except ssl.SSLError:  # One of them is a ValueError too.
+            raise
+        except (InvalidURI, ValueError) as error:
+            raise InvalidHandshake("the server sent us to an address that is none") from error
         if not isinstance(line, Line):
             raise TypeError("websockets made another kind of connection than it was asked for")
-        line.most_bytes = MOST_BYTES[self._channel]
         self._line, self._wish = line, ""
         try:
             await self._subscribe(line)
@@ -153,6 +169,7 @@ class Feed:
         """Give the messages of one connection until it ends, or has been silent for too long."""
         reply = Reply(self._dialect, channel_name(self._dialect, self._channel), self.product_ids)
         line.heard_at = self._quote_at = time.monotonic()
+        self._has_quote = False
         watchdog = asyncio.create_task(self._watch(line, reply))
         try:
             while batch := await line.batch():
@@ -162,8 +179,8 @@ class Feed:
                     if is_quote(message.data):
                         self.attempt = 0
                         self._quote_at = line.heard_at
+                        self._has_quote = self._is_up = True
                     yield message
-                self._is_up = True
         finally:
             watchdog.cancel()
 
@@ -174,22 +191,31 @@ class Feed:
             raise no
         if no is not None:
             self.reconnect(no.message)
+        self._is_up = self._is_up or reply.is_settled
 
     async def _watch(self, line: Line, reply: Reply) -> None:
-        """Look after one connection: end it when it is silent, and ask again when heartbeats come but no quotes."""
+        """Look after one connection: end it when it is silent, and ask again when heartbeats come but no quotes.
+
+        Where it is we who stood still, what came meanwhile is read before anything is held against the line.
+        """
         timing = self._timing
         opened_at, asked_at = time.monotonic(), 0.0
+        looked_at = opened_at
         while True:
             await asyncio.sleep(timing.stall / 30)
             now = time.monotonic()
+            stood_still, looked_at = now - looked_at > timing.stall / 5, now
+            if line.is_full or stood_still:
+                continue
             if now - line.heard_at > timing.stall:
                 self.reconnect(f"no message for {now - line.heard_at:.0f} s")
-            elif not reply.is_settled and now - opened_at > timing.ack and self._quote_at == opened_at:
+            elif not reply.is_settled and not self._has_quote and now - opened_at > timing.ack:
                 self.reconnect(f"the subscription was not acknowledged within {timing.ack:.0f} s")
             elif now - max(self._quote_at, asked_at) > timing.quiet and asked_at < self._quote_at:
                 asked_at = now
                 logger.info("no quote for %.0f s; subscribing again", now - self._quote_at)
-                await self._subscribe(line)
+                with suppress(ConnectionClosed):
+                    await self._subscribe(line)
 
 
 def is_quote(data: bytes) -> bool:
@@ -197,9 +223,14 @@ def is_quote(data: bytes) -> bool:
     return b'"best_bid"' in data or b'"l2update"' in data or b'"l2_data"' in data
 
 
+def _penalty(close: Close | None) -> int:
+    """How many attempts a lost connection counts as: one, or two when the exchange says that we broke its rules."""
+    return 2 if close is not None and close.code == POLICY_VIOLATION else 1
+
+
 def _retry_after(error: InvalidStatus) -> float:
     """Seconds that the server asks us to wait (RFC 9110, section 10.2.3); 0 if it does not, or says it as a date."""
-    text = error.response.headers.get("Retry-After", "")
+    text = "".join(error.response.headers.get_all("Retry-After")[:1])
     return min(float(text), 3600.0) if text.isascii() and text.isdecimal() else 0.0
 
 
@@ -211,4 +242,4 @@ def _words(error: Exception) -> str:
         return "the name of the host could not be resolved"
     if isinstance(error, TimeoutError):
         return "no answer in time"
-    return (str(error) or type(error).__name__).splitlines()[0]
+    return harmless((str(error) or type(error).__name__).splitlines()[0])

@@ -9,6 +9,7 @@ from urllib.request import Request, urlopen
 import msgspec
 
 from ..errors import UnknownProductError, UnreachableError
+from .words import harmless
 
 TIMEOUT = 5.0
 """Seconds."""
@@ -83,7 +84,7 @@ def check(rest_url: str, product_ids: Sequence[str], timeout: float = TIMEOUT) -
         if product.trading_disabled or product.status not in ("", "online"):
             state = product.status_message or product.status or "trading is disabled"
             raise UnknownProductError(
-                f"{product_id} is not traded now: {ascii(state)[1:-1]}.",
+                f"{product_id} is not traded now: {harmless(state)}.",
                 "List the products with `coinbase_insights products`.",
             )
         warnings += [f"{product_id} is {limit}" for limit in product.limits]
@@ -97,7 +98,7 @@ def unknown_product(rest_url: str, product_id: str, timeout: float = TIMEOUT) ->
     except UnreachableError:
         names = []
     near = difflib.get_close_matches(product_id, names, n=3, cutoff=0.5)
-    hint = f"Did you mean {' or '.join(near)}? " if near else "Product ids look like ETH-USD. "
+    hint = f"Did you mean {harmless(' or '.join(near))}? " if near else "Product ids look like ETH-USD. "
     return UnknownProductError(
         f"Coinbase does not know the product {product_id}: {product_id} is not a valid product.",
         hint + "List them with `coinbase_insights products`.",
@@ -129,5 +130,5 @@ def _words(error: Exception) -> str:
     if isinstance(error, HTTPError):
         return f"HTTP status {error.code}"
     if isinstance(error, URLError):
-        return str(error.reason)
-    return str(error) or type(error).__name__
+        return harmless(str(error.reason))
+    return harmless(str(error) or type(error).__name__)

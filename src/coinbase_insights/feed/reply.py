@@ -6,6 +6,7 @@ from ..errors import InsightsError, RefusedError, UnknownProductError
 from ..message import Message
 from ..quote import Refusal, Subscribed
 from ..wire import reader
+from .words import harmless
 
 UNKNOWN_PRODUCT = "not a valid product"
 INVALID_PRODUCT = "invalid product"
@@ -38,14 +39,15 @@ class Reply:
         others = sorted(acknowledged - self._product_ids)
         if missing and others:
             return UnknownProductError(
-                f"Coinbase was asked for {', '.join(sorted(missing))} and subscribed us to {', '.join(others)}.",
+                f"Coinbase was asked for {', '.join(sorted(missing))} "
+                f"and subscribed us to {harmless(', '.join(others))}.",
                 "List the products with `coinbase_insights products`.",
             )
         return None
 
     def _refused(self, refusal: Refusal) -> InsightsError:
         said = ": ".join(filter(None, (refusal.message.strip(), refusal.reason.strip()))) or "no reason given"
-        text = f"Coinbase refused the subscription to {', '.join(sorted(self._product_ids))}: {said}."
+        text = f"Coinbase refused the subscription to {', '.join(sorted(self._product_ids))}: {harmless(said)}."
         if UNKNOWN_PRODUCT in said.lower() or INVALID_PRODUCT in said.lower():
             hint = "Product ids look like ETH-USD; list them with `coinbase_insights products`."
             return UnknownProductError(text, hint)

@@ -18,9 +18,10 @@ class Timing:
     give_up: float = 30.0
     """At the start, if the feed never came up; later it is tried for ever."""
     backoff_first: float = 0.5
-    backoff_most: float = 5.0
-    attempt_interval: float = 1.0
-    """At the least between two attempts."""
+    backoff_most: float = 6.4
+    """Between two attempts; a quote is back 7 s after the exchange is, however long it was away."""
+    attempt_interval: float = 1.25
+    """At the least between two attempts: no more than 8 in any 10 s, even when each brings a quote."""
     close: float = 0.5
     """For the exchange to say goodbye when we leave."""
 

@@ -61,7 +61,7 @@ def read(path: Path) -> Iterator[Item]:
     A line that cannot be read is given as a message as it stands, so that it is counted as bad and not
     passed over. Raises RecordingError when there is no such file, or when its first line is not of a recording.
     """
-    for file in _files(path):
+    for file in files(path):
         try:
             with file.open("rb") as lines:
                 yield from _items(file, lines)
@@ -69,7 +69,8 @@ def read(path: Path) -> Iterator[Item]:
             raise RecordingError(f"{file} cannot be read: {error.strerror}.") from error
 
 
-def _files(path: Path) -> list[Path]:
+def files(path: Path) -> list[Path]:
+    """Give the recordings that a path stands for. Raises RecordingError when there is none."""
     if not path.exists():
         raise RecordingError(f"There is no recording {path}.", "Make one with `coinbase_insights run --record PATH`.")
     files = sorted(path.glob("*.rec")) if path.is_dir() else [path]

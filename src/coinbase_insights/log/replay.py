@@ -5,17 +5,22 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 
 from ..message import Item
-from .journal import read
+from .journal import files, read
 
 BREATH = 500
 """Messages after which others may run when nothing is waited for."""
 
 
-async def replay(path: Path, speed: float) -> AsyncGenerator[Item]:
+def replay(path: Path, speed: float) -> AsyncGenerator[Item]:
     """Give the items of a recording, `speed` times as fast as they were received; infinity waits for nothing.
 
-    Raises RecordingError as `journal.read` does.
+    Raises RecordingError at once when there is no such recording, and later as `journal.read` does.
     """
+    files(path)
+    return _played(path, speed)
+
+
+async def _played(path: Path, speed: float) -> AsyncGenerator[Item]:
     loop = asyncio.get_running_loop()
     began, first = loop.time(), 0
     for number, item in enumerate(read(path)):

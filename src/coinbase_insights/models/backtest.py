@@ -60,7 +60,8 @@ def judge(history: History, forecaster: str) -> Judgement:
     columns = compiled.columns(history[2:])
     state = compiled.fold(new_state(forecaster, history.decimals), columns)
     scored = columns.errors >= 0.0
-    error, base_error = columns.errors[scored], columns.base_errors[scored]
+    error = columns.errors[scored]
+    base_error = error if forecaster == "last" else columns.base_errors[scored]
     banded = scored & ~np.isnan(columns.bands)
     mid_price = (columns.bids + columns.asks) / state_unit2(history)
     return Judgement(
@@ -71,7 +72,7 @@ def judge(history: History, forecaster: str) -> Judgement:
         _mean(error),
         _ratio(_mean(error), _mean(base_error)),
         _ratio(_mean(error**2), _mean(base_error**2), root=True),
-        None if forecaster == "last" else p_value(columns.times[scored] + HORIZON, error - base_error),
+        p_value(columns.times[scored] + HORIZON, error - base_error),
         _mean((columns.errors <= columns.bands)[banded]),
         _mean(2e4 * columns.bands[banded] / mid_price[banded]),
     )

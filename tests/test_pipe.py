@@ -1,0 +1,224 @@
+"""The pipe from messages to insights, and what becomes of every message on its way."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import frames
+from coinbase_insights.message import Item, Lost, Message, Opened
+from coinbase_insights.pipe import MOST_HELD, MOST_KINDS, Pipe
+from faults.tape import Tape, accounted, nanoseconds, play
+
+
+def bare() -> Tape:
+    """A recording that begins with nothing."""
+    tape = Tape()
+    tape.items.clear()
+    return tape
+
+
+def advanced(number: int | None, channel: str = "ticker", seconds: float = 1, **fields: Any) -> Message:
+    """A message of Advanced Trade that reached us so many seconds after the start."""
+    ticker = {"type": "ticker", "product_id": "ETH-USD", "best_bid": f"{1000 + seconds}", "best_ask": "3000"} | fields
+    events: dict[str, list[dict[str, Any]]] = {
+        "ticker": [{"type": "update", "tickers": [ticker]}],
+        "heartbeats": [{"heartbeat_counter": int(seconds) + 100}],
+        "status": [{"type": "snapshot", "products": []}],
+    }
+    envelope = {"channel": channel, "timestamp": frames.at(seconds), "sequence_num": number, "events": events[channel]}
+    return Message(nanoseconds(seconds + 0.05), json.dumps(envelope).encode())
+
+
+def folded(items: Sequence[Item], pipe: Pipe | None = None) -> list[str]:
+    """The times of the quotes that were folded, seconds and what is behind."""
+    return [insight.time[17:26] for insight in play(items, pipe)[1]]
+
+
+def test_a_quote_of_the_time_before_the_start_is_shown_and_not_folded() -> None:
+    pipe, insights = play(Tape().quote(-108).quote(-1).quote(1))
+    assert [insight.time[14:19] for insight in insights] == ["00:01"]
+    assert (pipe.counts.before_start, pipe.counts.quotes, pipe.counts.good) == (2, 1, 4)
+    pipe, insights = play(Tape().quote(-108))
+    assert pipe.last_known["ETH-USD"].best_bid.startswith("1660.")
+    assert not insights
+
+
+def test_quotes_wait_for_the_first_heartbeat_to_tell_the_start() -> None:
+    tape = bare().opened(0).quote(-5).quote(0.4).quote(0.7)
+    pipe, insights = play(tape)
+    assert not insights
+    tape = bare().heartbeat(1).quote(1.2)
+    assert folded(tape.items, pipe) == ["00.400000", "00.700000", "01.200000"]
+    assert pipe.counts.before_start == 1
+
+
+def test_without_heartbeats_quotes_wait_three_seconds_and_our_clock_tells_the_start() -> None:
+    tape = bare().opened(0).quote(-5).quote(1).quote(2).quote(3)
+    pipe, insights = play(tape)
+    assert [insight.time[17:19] for insight in insights] == ["01", "02", "03"]
+    assert pipe.counts.before_start == 1
+
+
+def test_without_heartbeats_no_more_than_a_thousand_quotes_wait() -> None:
+    tape = bare().opened(0)
+    for number in range(MOST_HELD - 1):
+        tape.quote(0.001 * (number + 1))
+    pipe, insights = play(tape)
+    assert not insights
+    assert len(play(bare().quote(1.5, sequence=frames.SEQUENCE * 2), pipe)[1]) == MOST_HELD
+
+
+def test_what_still_waits_at_the_end_is_folded() -> None:
+    pipe, insights = play(bare().opened(0).quote(1).quote(1.5))
+    assert not insights
+    assert [product.insight().time[17:21] for product in pipe.finish()] == ["01.0", "01.5"]
+    assert list(pipe.finish()) == []
+
+
+def test_a_gap_while_quotes_wait_is_a_gap() -> None:
+    tape = bare().opened(0).quote(0.5).lost(1).opened(90).quote(90.5).heartbeat(91)
+    _, insights = play(tape)
+    assert [insight.unscored for insight in insights] == [0, 1]
+    assert not insights[-1].mid_price_mean.one.full
+    assert insights[-1].forecast_error is None
+
+
+def test_the_same_sequence_again_is_a_duplicate_and_a_lower_one_is_old() -> None:
+    tape = Tape().quote(1)
+    tape.raw(1.1, tape.last).quote(2).quote(1.5, sequence=5)
+    pipe, insights = play(tape)
+    assert (pipe.counts.duplicates, len(insights)) == (2, 2)
+
+
+def test_a_lower_sequence_with_a_later_time_begins_anew() -> None:
+    pipe, insights = play(Tape().quote(1).quote(2).quote(3, sequence=1).quote(4, sequence=2).quote(3.5, sequence=1))
+    assert [insight.sequence for insight in insights[2:]] == [1, 2]
+    assert pipe.counts.duplicates == 1
+
+
+@pytest.mark.parametrize(("wanted", "sent", "shown"), [
+    (["BTC-USDC"], "BTC-USD", "BTC-USDC"), (["BTC-USDC"], "BTC-USDC", "BTC-USDC"), ([], "BTC-USD", "BTC-USD"),
+    (["BTC-USDC", "BTC-USD"], "BTC-USD", "BTC-USD"), (["BTC-USD"], "BTC-USDC", None), (["ETH-USD"], "BTC-USD", None),
+])  # fmt: skip
+def test_a_product_in_usdc_may_come_under_its_name_in_usd(wanted: list[str], sent: str, shown: str | None) -> None:
+    pipe, insights = play(Tape().quote(1, product_id=sent), Pipe(wanted))
+    assert [insight.product_id for insight in insights] == ([shown] if shown else [])
+    assert pipe.counts.other["another product"] == (shown is None)
+
+
+def test_two_recordings_one_after_another_are_two_times_that_the_line_was_up() -> None:
+    first = Tape().quotes_until(1, 20)
+    second = bare().opened(3600).heartbeat(3600)
+    second.quotes = first.quotes
+    second.quotes_until(3601, 3620)
+    pipe, insights = play([*first.items, *second.items])
+    assert (pipe.counts.reconnects, pipe.counts.gaps) == (1, 1)
+    assert insights[-1].mid_price_mean.one.count == 4
+    assert insights[-1].unscored == 4
+
+
+def test_the_second_of_two_recordings_may_be_of_the_other_feed() -> None:
+    opened = Opened(nanoseconds(30), "wss://advanced-trade-ws.coinbase.com")
+    pipe, insights = play([*Tape().quote(1).items, opened, *(advanced(n, seconds=31 + n) for n in range(3))])
+    assert len(insights) == 4
+    assert pipe.counts.bad.total() == 0
+
+
+@pytest.mark.parametrize(("silence", "gaps"), [(59, 0), (61, 1)])
+def test_silence_of_more_than_a_minute_is_a_gap(silence: int, gaps: int) -> None:
+    pipe, insights = play(Tape().quote(1).quote(2).quote(2 + silence).quote(2 + silence + 61))
+    assert pipe.counts.gaps == gaps + 1
+    assert insights[2].unscored == (1 if gaps else 0)
+
+
+def test_a_quiet_product_is_no_gap_while_heartbeats_come() -> None:
+    tape = Tape().quote(1)
+    for second in range(2, 300):
+        tape.heartbeat(second)
+    pipe, insights = play(tape.quote(300))
+    assert pipe.counts.gaps == 0
+    assert insights[-1].mid_price_mean.one.full
+    assert insights[-1].forecast_error is not None
+
+
+def test_a_hole_in_the_numbers_of_advanced_trade_is_a_gap() -> None:
+    items = [advanced(0, "heartbeats", 0), advanced(1, seconds=1), advanced(4, seconds=4), advanced(5, seconds=5)]
+    pipe, insights = play(items)
+    assert (pipe.counts.missed, pipe.counts.gaps, len(insights)) == (2, 1, 3)
+
+
+def test_a_message_that_says_nothing_about_prices_stays_other_after_a_hole() -> None:
+    pipe, _ = play([advanced(0, "heartbeats", 0), advanced(3, "status", 1), advanced(4, seconds=2)])
+    assert pipe.counts.other == {"status": 1}
+    assert pipe.counts.good == 2
+
+
+def test_names_of_kinds_do_not_pile_up() -> None:
+    tape = Tape()
+    for number in range(MOST_KINDS + 10):
+        tape.raw(1, json.dumps({"type": f"kind {number}"}))
+    pipe, _ = play(tape)
+    assert len(pipe.counts.other) == MOST_KINDS + 1
+    assert pipe.counts.other["others"] == 10
+
+
+def test_the_exchanges_words_are_kept() -> None:
+    ack = frames.ack({"product_ids": ["ETH-USD"], "channels": ["ticker_1000", "heartbeat"]})
+    pipe, _ = play(Tape().raw(1, ack).raw(2, frames.error("X-USD is not a valid product")))
+    assert pipe.subscribed is not None
+    assert pipe.subscribed.channels == {("ticker_batch", "ETH-USD"), ("heartbeat", "ETH-USD")}
+    assert pipe.refusal is not None
+    assert pipe.refusal.reason == "X-USD is not a valid product"
+
+
+def test_every_product_has_figures_of_its_own() -> None:
+    tape = Tape()
+    for second in range(1, 121):
+        tape.heartbeat(second).quote(second).quote(second, product_id="BTC-USD", best_bid="60000", best_ask="60001")
+    _, both = play(tape, Pipe())
+    _, alone = play(tape, Pipe(["ETH-USD"]))
+    assert [insight for insight in both if insight.product_id == "ETH-USD"] == alone
+    assert {insight.mid_price for insight in both if insight.product_id == "BTC-USD"} == {60000.5}
+
+
+def test_one_quote_of_many_decimals_does_not_shut_out_the_others() -> None:
+    tape = Tape().quote(1, best_bid="0.000000000000000001", best_ask="1").quote(2).quote(3)
+    pipe, insights = play(tape)
+    assert insights[-1].time[17:19] == "03"
+    assert "price: too many digits" not in pipe.counts.bad or len(insights) == 2
+
+
+def test_prices_that_no_common_unit_holds_never_raise() -> None:
+    far = {"best_bid": "999999999999", "best_ask": "999999999999"}
+    near = {"best_bid": "0.000000000001", "best_ask": "0.000000000002"}
+    pipe, insights = play(bare().opened(0).quote(0.5, **far).quote(0.6, **near).quote(0.7, **far).heartbeat(1))
+    assert len(insights) + pipe.counts.bad["price: too many digits"] == 3
+
+
+def test_quotes_from_the_end_of_time_never_raise() -> None:
+    end = "9999-12-31T23:59:59.999999Z"
+    pipe, _ = play(bare().opened(0).quote(0.5, time=end).quote(0.6, time=end).quote(1).quote(2).quote(4))
+    assert pipe.counts.received == accounted(pipe) == 5
+
+
+items = st.one_of(
+    st.builds(Message, st.integers(0, 2**62), st.binary(max_size=50)),
+    st.builds(Opened, st.integers(0, 2**62), st.just("ws://x")),
+    st.builds(Lost, st.integers(0, 2**62), st.just("torn")),
+    st.builds(lambda n, s: bare().quote(s, sequence=n).items[0], st.integers(0, 9), st.integers(-9, 99)),
+    st.builds(lambda s: bare().heartbeat(s).items[0], st.integers(-9, 99)),
+    st.builds(advanced, st.integers(0, 9) | st.none(), st.sampled_from(["ticker", "heartbeats", "status"])),
+)
+
+
+@given(st.lists(items, max_size=60), st.sampled_from(["ticker", "level2"]), st.sampled_from([(), ("ETH-USD",)]))
+def test_every_message_is_counted_once_whatever_comes(what: list[Item], channel: str, wanted: tuple[str, ...]) -> None:
+    pipe = Pipe(wanted, channel=channel)
+    _, insights = play(what, pipe)
+    insights += [product.insight() for product in pipe.finish()]
+    assert pipe.counts.received == accounted(pipe) == sum(isinstance(item, Message) for item in what)
+    assert pipe.counts.quotes == len(insights)
