@@ -3,7 +3,6 @@
 The only module that does these things. Everything heavy is imported where it is used, so that `--help` is quick.
 """
 
-import asyncio
 import logging
 import os
 import sys
@@ -189,6 +188,8 @@ def simulate(
     length: ForOption = None,
 ) -> None:
     """Be a local Coinbase: both WebSocket feeds and their REST calls on one port."""
+    import asyncio
+
     from .simulator.faults import parse_faults
     from .simulator.market import Market
     from .simulator.recorded import Recording
@@ -282,6 +283,8 @@ class Watching:
         check: "Callable[[], list[str]] | None" = None,
     ) -> None:
         """Watch until the end, then say in a line what was seen; `check` may meanwhile find that it cannot be."""
+        import asyncio
+
         from .log.journal import Journal
         from .show.sinks import JsonLines, Lines, Screen
         from .show.terminal import Terminal

@@ -5,7 +5,6 @@ import re
 from collections.abc import Sequence
 
 from .errors import UsageError
-from .quote import is_product_id
 
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)(ms|s|m|h|d)", re.ASCII).fullmatch
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
@@ -15,6 +14,8 @@ MOST_PRODUCTS = 1000
 
 def product_ids(texts: Sequence[str]) -> tuple[str, ...]:
     """Take product ids such as ETH-USD, each once, in their order. Raises UsageError for anything else."""
+    from .quote import is_product_id
+
     for text in texts:
         if not is_product_id(text):
             shown = ascii(text if len(text) <= 40 else text[:40] + "...")

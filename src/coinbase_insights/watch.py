@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, suppress
+from functools import partial
 from typing import Protocol, TypeVar, cast
 
 from .engine.product import Product
@@ -31,6 +32,8 @@ FRAME = 0.25
 TICK = 1.0
 """Seconds between two drawings at the most."""
 CHART_POINTS = 2000
+LAST_FRAME = 0.5
+"""Seconds that a terminal gets, at the end, to take the frame that it is being sent."""
 
 
 class Sink(Protocol):
@@ -75,6 +78,11 @@ class Watch:
         self._has_ended = False
         self._shown: LineState | None = None
         self._drawn_at = -1e9
+        self._view: View | None = None
+        """To be drawn next."""
+        self._has_view = asyncio.Event()
+        self._is_drawn = asyncio.Event()
+        self._is_drawn.set()
 
     async def run(
         self, items: AsyncGenerator[Item], seconds: float | None = None, check: Callable[[], list[str]] | None = None
@@ -84,7 +92,7 @@ class Watch:
         `check` is run beside it in a thread: what it raises ends the run, what it gives are notes for a person.
         """
         ends = [asyncio.create_task(self._signalled())]  # First of all: from now on a signal is an orderly end.
-        ends += [asyncio.create_task(self._read(items)), asyncio.create_task(self._tick())]
+        ends += [asyncio.create_task(work) for work in (self._read(items), self._tick(), self._draw())]
         if check is not None:
             ends.append(asyncio.create_task(self._check(check)))
         try:
@@ -101,6 +109,8 @@ class Watch:
         for product in self.pipe.finish():
             self._sink.insight(product, self.pipe)
         self._has_ended = True
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._is_drawn.wait(), LAST_FRAME)
         self._show(force=True)
 
     async def _signalled(self) -> None:
@@ -138,6 +148,22 @@ class Watch:
             if self._journal is not None:
                 self._journal.sync()
 
+    async def _draw(self) -> None:
+        """Draw the newest view; a terminal that stands still (Ctrl-S) misses frames, and holds up nothing else."""
+        while True:
+            await self._has_view.wait()
+            self._has_view.clear()
+            if self._view is not None:
+                self._is_drawn.clear()
+                await in_background(partial(self._draw_one, asyncio.get_running_loop(), self._view))
+
+    def _draw_one(self, loop: asyncio.AbstractEventLoop, view: View) -> None:
+        try:
+            self._sink.draw(view)
+        finally:
+            with suppress(RuntimeError):  # The program has ended meanwhile.
+                loop.call_soon_threadsafe(self._is_drawn.set)
+
     def _show(self, force: bool = False) -> None:
         """Tell the sink of a new state, and let it draw when it is time to."""
         now = time.monotonic()
@@ -148,8 +174,10 @@ class Watch:
         if state != self._shown:
             self._shown = state
             self._sink.state(view, self.pipe)
-        if self._sink.draws:
-            self._drawn_at = now
+        if self._sink.draws and not self._has_ended:
+            self._drawn_at, self._view = now, view
+            self._has_view.set()
+        elif self._sink.draws and self._is_drawn.is_set():
             self._sink.draw(view)
 
     def _state(self, now: float) -> LineState:
