@@ -57,7 +57,7 @@ clients: .venv/.dev $(CLIENTS:%=.venv-clients/%/.ready) ## point real Coinbase c
 	@$(BIN)/python -m pytest --quiet tests/clients $(ARGS)
 
 bench: .venv/.dev ## measure how fast it is
-	@$(BIN)/python tests/bench.py $(ARGS)
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 lock: .venv/.dev ## pin what pyproject.toml asks for (ARGS=--upgrade: at the newest versions)
 	@echo "lock: requirements/"

@@ -31,7 +31,9 @@ def rows() -> list[Row]:
     """Measure all of them, one after the other."""
     slow, busy = quotes(INTERPRETED, SLOW), quotes(INTERPRETED, BUSY)
     update_cost = best(lambda: interpreted(slow))
-    old_way = " and ".join(f"{best(lambda rows=rows: microseconds(rows)):,.0f} us at {rows:,} rows" for rows in HISTORIES)
+    old_way = " and ".join(
+        f"{best(lambda rows=rows: microseconds(rows)):,.0f} us at {rows:,} rows" for rows in HISTORIES
+    )
     assert_equal()
     return [
         at_most("update, a quote every 5 s", update_cost, 12, "us", f"notebook: {old_way}"),
@@ -89,8 +91,8 @@ def _quote(moment: int, bid: int, ask: int, bid_size: float, ask_size: float) ->
 
 
 def _columns(count: int, apart: int, with_figures: bool) -> Columns:
-    heard = np.full(count, NEVER, dtype=np.int64)
-    return compiled.columns(**quotes(count, apart), heard_until=heard, with_figures=with_figures)
+    heard_until = np.full(count, NEVER, dtype=np.int64)
+    return compiled.columns([*quotes(count, apart).values(), heard_until], with_figures=with_figures)
 
 
 def _speed(what: str, apart: int, with_figures: bool) -> Row:

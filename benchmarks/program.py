@@ -57,7 +57,9 @@ def _screen() -> list[Row]:
             share, size = (terminal.cpu() - before) / SECONDS * 100, terminal.resident()
     return [
         at_most("first screen after the start", soonest, 1, "s"),
-        at_most(f"screen at rest, drawn {drawn / SECONDS:.1f} times a second, over {SECONDS} s", share, 1.5, "% of a core"),
+        at_most(
+            f"screen at rest, drawn {drawn / SECONDS:.1f} times a second, over {SECONDS} s", share, 1.5, "% of a core"
+        ),
         at_most("the same, memory (RSS)", size, 45, "MB"),
     ]
 
@@ -79,5 +81,9 @@ def _memory() -> Row:
     command = [sys.executable, "-m", "benchmarks.programs.memory"]
     result = json.loads(subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True).stdout)
     growth = result["slope"]
-    measured = f"{result['half'] / 1024:.1f} MB at half, {result['end'] / 1024:.1f} MB at the end, {growth:+.0f} KB a million"
-    return Row("memory over 1 million quotes", measured, f"flat (<= {MOST_GROWTH} KB a million)", "", growth <= MOST_GROWTH)
+    measured = (
+        f"{result['half'] / 1024:.1f} MB at half, {result['end'] / 1024:.1f} MB at the end, {growth:+.0f} KB a million"
+    )
+    return Row(
+        "memory over 1 million quotes", measured, f"flat (<= {MOST_GROWTH} KB a million)", "", growth <= MOST_GROWTH
+    )

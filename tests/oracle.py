@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import stats  # type: ignore[import-untyped]
 from sklearn.linear_model import LinearRegression
 
 SECOND = 1_000_000
@@ -303,7 +303,7 @@ class Oracle:
         return diebold_mariano(complete)
 
     def forecast_error_exactly(self, j: int) -> Fraction:
-        """The error without the rounding of a difference; exactly the baseline's where the forecast is the mid-price."""
+        """The error without a difference's rounding; exactly the baseline's where the forecast is the mid-price."""
         if self.forecasts[j] == float(self.mids[j]):
             return self.base_error(j)
         return Fraction(self.error(j))

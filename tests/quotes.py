@@ -6,7 +6,15 @@ from typing import NamedTuple
 
 from coinbase_insights.engine.fold import FIGURES, write_figures
 from coinbase_insights.engine.state import (
-    NEVER, UNSCORED, WINDOW_1M, WINDOW_5M, WINDOW_15M, State, is_tidy, new_state, tidy,
+    NEVER,
+    UNSCORED,
+    WINDOW_1M,
+    WINDOW_5M,
+    WINDOW_15M,
+    State,
+    is_tidy,
+    new_state,
+    tidy,
 )  # fmt: skip
 from coinbase_insights.engine.update import break_line, update
 from coinbase_insights.engine.window import is_full

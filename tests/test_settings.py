@@ -39,7 +39,7 @@ def test_a_duration_is_taken_in_seconds(text: str, seconds: float) -> None:
     assert settings.duration(text) == pytest.approx(seconds)
 
 
-@pytest.mark.parametrize("text", ["", "0s", "0.000s", "5", "-5s", "5 s", "s", "1e3s", "inf", "5m\n", "٣s", "9" * 10 + "s"])
+@pytest.mark.parametrize("text", ["", "0s", "0.000s", "5", "-5s", "5 s", "s", "1e3s", "inf", "5m\n", "٣s", "9" * 10])
 def test_what_is_no_duration_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="is not a duration"):
         settings.duration(text)
@@ -59,16 +59,12 @@ def test_what_is_no_speed_is_refused(text: str) -> None:
         settings.speed(text)
 
 
-@pytest.mark.parametrize(
-    "text", ["wss://ws-feed.exchange.coinbase.com", "ws://127.0.0.1:8765", "ws://[::1]:8765/feed", "ws://localhost:1/a_b-c"]
-)
+@pytest.mark.parametrize("text", ["wss://ws-feed.exchange.coinbase.com", "ws://127.0.0.1:8765", "ws://[::1]:1/a_b-c"])
 def test_the_address_of_a_feed_is_taken(text: str) -> None:
     assert settings.socket_url(text) == text
 
 
-@pytest.mark.parametrize(
-    "text", ["", "http://x", "wss://", "WSS://x", "wss://user:secret@host", "wss://host?a=b", "wss://host\n", "wss://h\x1b"]
-)
+@pytest.mark.parametrize("text", ["", "http://x", "wss://", "WSS://x", "wss://me:secret@x", "wss://x?a=b", "wss://x\n"])
 def test_what_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="is no address of a feed"):
         settings.socket_url(text)
@@ -77,7 +73,6 @@ def test_what_is_no_address_is_refused(text: str) -> None:
 @given(st.text())
 def test_no_text_breaks_the_checks(text: str) -> None:
     for check in (settings.duration, settings.speed, settings.socket_url, lambda t: settings.product_ids([t])):
-        try:
-            check(text)
-        except UsageError as error:
-            assert str(error).isprintable()
+        with pytest.raises(UsageError) as caught:
+            check(text + "\x1b[31m")
+        assert str(caught.value).isprintable()

@@ -68,7 +68,7 @@ async def main(url: str, count: int, name: str, compression: bool) -> None:
                 break
         seconds = time.process_time() - began
     counts = pipe.counts
-    wrong = counts.duplicates + counts.bad.total() + counts.missed + counts.reconnects
+    wrong = counts.received - counts.good + counts.missed + counts.reconnects + counts.before_start
     print(json.dumps({"seconds": seconds, "messages": received, "quotes": counts.quotes, "wrong": wrong}))
 
 

@@ -341,7 +341,9 @@ def _leave_stdout() -> None:
 
 
 def _fail(message: str, hint: str, exit_code: int) -> None:
-    print(f"error: {message}", file=sys.stderr)
+    from .show.safe import safe
+
+    print(f"error: {safe(message)}", file=sys.stderr)
     if hint:
-        print(f"hint: {hint}", file=sys.stderr)
+        print(f"hint: {safe(hint)}", file=sys.stderr)
     sys.exit(exit_code)

@@ -14,7 +14,7 @@ from msgspec import structs
 from .clock import Clock
 from .engine.product import Product
 from .message import Item, Line, Lost, Message
-from .quote import Bad, Event, Heartbeat, Missed, Other, Quote, Refusal, Stale, Subscribed
+from .quote import Bad, Event, Heartbeat, Missed, Other, Quote, Refusal, Stale, Subscribed, is_product_id
 from .wire import Reader, is_advanced, reader
 
 HOLD = 3_000_000_000
@@ -84,25 +84,26 @@ class Pipe:
         self._clock = Clock()
         self._held: list[tuple[Quote, int]] = []
         self.first_received = 0
-        """When the first item reached us, and the newest message: nanoseconds, 0 before."""
+        """When the first item reached us, and the newest: nanoseconds, 0 before."""
         self.last_received = 0
         self._start: int | None = None
         self._heard_until = 0
         self._beats: dict[str | None, Heartbeat] = {}
         self._missed_since_beat = 0
         self._is_up = False
+        self._is_silent = False
 
     def take(self, item: Item) -> Iterator[Product]:
         """Take one item, and give a product right after each of its quotes that was folded."""
         if not self.first_received:
             self.first_received = item.received_at
+        received_at, before = item.received_at, self.last_received
+        self.last_received = received_at
         if not isinstance(item, Message):
             self._line(item)
             return
-        received_at = item.received_at
-        if received_at - self.last_received > SILENCE and self.last_received:
-            self._break()
-        self.last_received = received_at
+        if received_at - before > SILENCE and before:
+            self._is_silent = True
         quotes = self._read(item)
         if self._start is None:
             yield from self._hold(quotes, received_at)
@@ -167,14 +168,20 @@ class Pipe:
         self.counts.received += 1
         self._is_up = True
         if self._reader is None:
-            self._reader = reader(is_advanced(message.data), from_book=self._from_book)
+            self._reader = self._new_reader(message.data)
+        read = self._reader or reader(is_advanced=False)
         received_at = message.received_at
         outcomes = [
             self._check(event, received_at) if isinstance(event, Quote) else self._note(event, received_at)
-            for event in self._reader.read(message.data)
+            for event in read.read(message.data)
         ]
         self._count(outcomes[0] if len(outcomes) == 1 else max(outcomes, key=_weight))
         return [outcome for outcome in outcomes if isinstance(outcome, Quote)]
+
+    def _new_reader(self, data: bytes) -> Reader | None:
+        """Make the connection's reader, as soon as a message tells which feed it is of."""
+        advanced = is_advanced(data)
+        return None if advanced is None else reader(advanced, from_book=self._from_book)
 
     def _count(self, outcome: Event) -> None:
         counts = self.counts
@@ -197,6 +204,7 @@ class Pipe:
             return Other("another product")
         if product_id != quote.product_id:
             quote = structs.replace(quote, product_id=product_id)
+        self._end_silence(quote.time)
         last = self.last_known.get(product_id)
         if last is not None and _is_old(quote, last):
             return Stale()
@@ -204,12 +212,20 @@ class Pipe:
             return Bad("time: more than 60 s in the future", product_id)
         product = self.products.get(product_id)
         if product is None:
+            if not is_product_id(product_id):
+                return Bad("product_id: not BASE-QUOTE")
             product = self.products[product_id] = self._product(product_id, self._forecaster)
         if not product.accepts(quote):
             return Bad("price: too many digits", product_id)
         self.last_known[product_id] = quote
         self._heard_until = max(self._heard_until, quote.time)
         return quote
+
+    def _end_silence(self, time: int) -> None:
+        """Nothing came for long by our clock; if as much time has passed at the exchange, the line was down."""
+        if self._is_silent and (time - self._heard_until) * 1000 > SILENCE:
+            self._break()
+        self._is_silent = False
 
     def _note(self, event: Event, received_at: int) -> Event:
         """Take note of what is no quote."""
@@ -227,7 +243,9 @@ class Pipe:
 
     def _beat(self, beat: Heartbeat, received_at: int) -> Event:
         if not self._clock.heard(beat.time, received_at // 1000):
+            self._missed_since_beat += 1  # It did come.
             return Bad("time: more than 60 s off", beat.product_id)
+        self._end_silence(beat.time)
         last = self._beats.get(beat.product_id)
         if last is not None and beat.time <= last.time:
             return Stale()

@@ -76,7 +76,8 @@ class Watch:
         self._lost_at = 0.0
         self._is_heard = False
         self._has_ended = False
-        self._shown: LineState | None = None
+        self._shown: tuple[LineState, str] | None = None
+        """The state that the sink was told last, and the reason where nothing has come up yet."""
         self._drawn_at = -1e9
         self._view: View | None = None
         """To be drawn next."""
@@ -168,11 +169,12 @@ class Watch:
         """Tell the sink of a new state, and let it draw when it is time to."""
         now = time.monotonic()
         state = self._state(now)
-        if state == self._shown and not (self._sink.draws and (force or now - self._drawn_at >= FRAME)):
+        told = state, self._lost.reason if state == "CONNECTING" and self._lost is not None else ""
+        if told == self._shown and not (self._sink.draws and (force or now - self._drawn_at >= FRAME)):
             return
         view = self.view(state, now)
-        if state != self._shown:
-            self._shown = state
+        if told != self._shown:
+            self._shown = told
             self._sink.state(view, self.pipe)
         if self._sink.draws and not self._has_ended:
             self._drawn_at, self._view = now, view

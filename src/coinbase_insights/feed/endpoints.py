@@ -2,7 +2,10 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import SplitResult, urlsplit, urlunsplit
+
+from ..errors import UsageError
+from .words import harmless
 
 SOCKETS = {"exchange": "wss://ws-feed.exchange.coinbase.com", "advanced": "wss://advanced-trade-ws.coinbase.com"}
 _REST = {
@@ -15,9 +18,23 @@ PRODUCTS_A_MESSAGE = 50
 CHANNELS = ("ticker_batch", "ticker", "level2")
 
 
+def parts_of(url: str) -> SplitResult:
+    """Take the address of a socket apart. Raises UsageError when there can be no such host or port."""
+    try:
+        parts = urlsplit(url)
+        if parts.scheme in ("ws", "wss") and (parts.hostname or "").encode("idna") and parts.port != 0:
+            return parts
+    except ValueError:
+        pass
+    raise UsageError(f"{harmless(url)} is no address of a feed.", "Write it as wss://HOST or ws://HOST:PORT.")
+
+
 def rest_url(url: str) -> str:
-    """Give the address of the REST API that goes with a socket: Coinbase's, or the same host and port."""
-    parts = urlsplit(url)
+    """Give the address of the REST API that goes with a socket: Coinbase's, or the same host and port.
+
+    Raises UsageError as `parts_of` does.
+    """
+    parts = parts_of(url)
     if parts.hostname in _REST:
         return _REST[parts.hostname]
     return urlunsplit(("https" if parts.scheme == "wss" else "http", parts.netloc, "", "", ""))

@@ -18,11 +18,10 @@ from contextlib import asynccontextmanager, suppress
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI, WebSocketException
 from websockets.frames import Close
-from websockets.uri import parse_uri
 
-from ..errors import UnreachableError, UsageError
+from ..errors import UnreachableError
 from ..message import Item, Lost, Message, Opened
-from .endpoints import channel_name, subscriptions
+from .endpoints import channel_name, parts_of, subscriptions
 from .line import BookLine, Line
 from .reply import Reply
 from .timing import Timing
@@ -48,14 +47,9 @@ class Feed:
     ) -> None:
         """Prepare; nothing is opened before `items` is read. `dialect` is exchange or advanced.
 
-        Raises UsageError when there can be no host of this name.
+        Raises UsageError when there can be no such host or port.
         """
-        try:
-            parse_uri(url).host.encode("idna")
-        except (InvalidURI, ValueError) as error:
-            raise UsageError(
-                f"{harmless(url)} is no address of a feed.", "Write it as wss://HOST or ws://HOST:PORT."
-            ) from error
+        parts_of(url)
         self.url = url
         self.product_ids = tuple(product_ids)
         self.attempt = 0

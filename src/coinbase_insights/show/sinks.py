@@ -7,6 +7,7 @@ from ..engine.insight import rfc3339
 from ..engine.product import Product
 from ..pipe import Counts, Pipe
 from .lines import Status, last_known, line, status_line, to_json
+from .safe import safe
 from .terminal import Terminal
 from .view import View
 
@@ -89,13 +90,13 @@ def status(view: View, counts: Counts, pipe: Pipe) -> Status:
         v=1,
         time=rfc3339(view.now),
         state=view.state,
-        detail=view.detail,
+        detail=safe(view.detail),
         product_ids=tuple(known),
         last_known=known,
         received=counts.received,
         bad=dict(counts.bad),
         duplicates=counts.duplicates,
-        other=dict(counts.other),
+        other={safe(kind): count for kind, count in counts.other.items()},
         missed=counts.missed,
         reconnects=counts.reconnects,
         gaps=counts.gaps,

@@ -21,17 +21,24 @@ class Reader(Protocol):
 
 class _Head(msgspec.Struct):
     channel: str = ""
+    type: str = ""
 
 
 _decode_head = msgspec.json.Decoder(_Head).decode
 
 
-def is_advanced(data: bytes) -> bool:
-    """Tell from a message which of the two feeds it is of: Advanced Trade has an envelope with a `channel`."""
+def is_advanced(data: bytes) -> bool | None:
+    """Tell from a message which of the two feeds it is of: Advanced Trade has an envelope with a `channel`.
+
+    None where it does not say: an error looks the same on both, and a broken message is of neither.
+    """
     try:
-        return bool(_decode_head(data).channel)
+        head = _decode_head(data)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-        return False
+        return None
+    if head.channel:
+        return True
+    return False if head.type and head.type != "error" else None
 
 
 def reader(is_advanced: bool, *, from_book: bool = False) -> Reader:

@@ -13,15 +13,15 @@ import msgspec
 
 from ..quote import Bad, Event, Heartbeat, Missed, Other, Refusal, Stale, Subscribed, read_quote, read_time
 from .book import Book
-from .text import decode
+from .text import Number, decode
 
 
 class _Ticker(msgspec.Struct, gc=False):
     product_id: str = ""
-    best_bid: str | None = None
-    best_bid_quantity: str | None = None
-    best_ask: str | None = None
-    best_ask_quantity: str | None = None
+    best_bid: Number = None
+    best_bid_quantity: Number = None
+    best_ask: Number = None
+    best_ask_quantity: Number = None
 
 
 class _Event(msgspec.Struct, gc=False):

@@ -23,7 +23,7 @@ class Side:
 
     def change(self, price: str, size: str) -> bool:
         """Set how much there is at a price; zero takes the price away. False when one of them is no number."""
-        if not is_number(price) or not (digits := is_number(size)) or len(price) > 40:
+        if not is_number(price) or not (digits := is_number(size)) or len(price) > 40 or len(size) > 40:
             return False
         key = self._sign * float(price)
         if digits.strip("0") == "":

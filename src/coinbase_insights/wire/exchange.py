@@ -12,7 +12,7 @@ import msgspec
 
 from ..quote import Bad, Event, Heartbeat, Other, Refusal, Subscribed, read_quote, read_time
 from .book import Book
-from .text import decode
+from .text import Number, decode
 
 ALIASES = {"ticker_1000": "ticker_batch", "level2_50": "level2_batch", "level2": "level2_batch"}
 """The exchange acknowledges some channels under an older name."""
@@ -29,10 +29,10 @@ class _Message(msgspec.Struct):
     product_id: str | None = None
     sequence: int | str | None = None
     time: str | None = None
-    best_bid: str | None = None
-    best_bid_size: str | None = None
-    best_ask: str | None = None
-    best_ask_size: str | None = None
+    best_bid: Number = None
+    best_bid_size: Number = None
+    best_ask: Number = None
+    best_ask_size: Number = None
     message: str | None = None
     reason: str | None = None
     channels: msgspec.Raw = msgspec.Raw()

@@ -1,12 +1,14 @@
 """What both dialects share: JSON that may be anything at all, and the words for what is wrong with it."""
 
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
 
 from ..quote import Bad
 
 T = TypeVar("T")
+Number = Annotated[str, msgspec.Meta(max_length=64)] | None
+"""A price or a size as text; nothing longer can be one, and prices are remembered (quote.py)."""
 
 
 def decode(decoder: msgspec.json.Decoder[T], data: bytes | msgspec.Raw) -> T | Bad:
