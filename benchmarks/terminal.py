@@ -12,8 +12,6 @@ from contextlib import contextmanager
 from fcntl import ioctl
 from pathlib import Path
 
-TICKS = os.sysconf("SC_CLK_TCK")
-
 
 class Terminal:
     """Runs a command and reads what a person would see."""
@@ -22,6 +20,7 @@ class Terminal:
         """Start it."""
         self._ours, theirs = pty.openpty()
         ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        self.drawn = 0
         self.began = time.monotonic()
         self.process = subprocess.Popen(
             command,
@@ -41,18 +40,17 @@ class Terminal:
             seen += os.read(self._ours, 65_536)
         return time.monotonic() - self.began
 
-    def watch(self, seconds: float) -> int:
-        """Go on reading for so long; give how often the screen was drawn."""
-        end, drawn = time.monotonic() + seconds, 0
+    def watch(self, seconds: float) -> None:
+        """Go on reading for so long, and count how often the screen is drawn."""
+        end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             if select.select([self._ours], [], [], left)[0]:
-                drawn += os.read(self._ours, 65_536).count(b"\x1b[H")
-        return drawn
+                self.drawn += os.read(self._ours, 65_536).count(b"\x1b[H")
 
     def cpu(self) -> float:
-        """Seconds of CPU so far."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
+        """Seconds of CPU so far, of its first thread."""
+        scheduled = Path(f"/proc/{self.process.pid}/schedstat").read_text(encoding="ascii")
+        return int(scheduled.split()[0]) / 1e9
 
     def resident(self) -> float:
         """Megabytes of memory in use now."""

@@ -37,7 +37,7 @@ def resident() -> int:
 def slope(points: list[tuple[int, int]]) -> float:
     """Of the straight line of least squares."""
     middle_x, middle_y = (sum(values) / len(points) for values in zip(*points, strict=True))
-    return sum((x - middle_x) * (y - middle_y) for x, y in points) / sum((x - middle_x) ** 2 for x, _ in points)
+    return float(sum((x - middle_x) * (y - middle_y) for x, y in points) / sum((x - middle_x) ** 2 for x, _ in points))
 
 
 def main() -> None:

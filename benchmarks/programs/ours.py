@@ -7,10 +7,10 @@ STAGE is how far each message goes: line, wire, pipe (all but the folding), upda
 import asyncio
 import json
 import sys
-import time
 from collections.abc import Callable
 from contextlib import aclosing
 
+from benchmarks.programs.slices import Slices
 from benchmarks.tickers import PRODUCT_ID
 from coinbase_insights.engine.product import Product
 from coinbase_insights.feed import Feed
@@ -55,21 +55,18 @@ def stage(name: str, pipe: Pipe) -> Callable[[Item], None]:
 async def main(url: str, count: int, name: str, compression: bool) -> None:
     """Take so many messages and say what they cost."""
     pipe = Pipe([PRODUCT_ID], channel="ticker", product=Unfolded if name == "pipe" else Product)
-    handle, received, began = stage(name, pipe), 0, 0.0
+    handle, slices = stage(name, pipe), Slices()
     feed = Feed(url, [PRODUCT_ID], dialect="advanced", channel="ticker", compression=compression)
     async with aclosing(feed.items()) as items:
         async for item in items:
             if isinstance(item, Message):
-                if not received:
-                    began = time.process_time()
-                received += 1
+                slices.add()
             handle(item)
-            if received == count:
+            if slices.count == count:
                 break
-        seconds = time.process_time() - began
     counts = pipe.counts
     wrong = counts.received - counts.good + counts.missed + counts.reconnects + counts.before_start
-    print(json.dumps({"seconds": seconds, "messages": received, "quotes": counts.quotes, "wrong": wrong}))
+    print(json.dumps({"cost": slices.least, "wrong": wrong}))
 
 
 if __name__ == "__main__":

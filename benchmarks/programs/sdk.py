@@ -7,23 +7,19 @@ import json
 import os
 import sys
 import threading
-import time
 
 from coinbase.websocket import WSClient
+from slices import Slices
 
 
 def main(url: str, count: int) -> None:
     """Take so many messages and say what they cost."""
-    received, began = 0, 0.0
+    slices = Slices()
     everything = threading.Event()
 
     def hear(text: str) -> None:
-        nonlocal received, began
-        if not received:
-            began = time.process_time()
-        received += 1
-        if received == count:
-            print(json.dumps({"seconds": time.process_time() - began, "messages": received}), flush=True)
+        if slices.add() == count:
+            print(json.dumps({"cost": slices.least}), flush=True)
             everything.set()
 
     client = WSClient(base_url=url, on_message=hear)

@@ -143,8 +143,13 @@ def run(
 
     address = settings.socket_url(url or SOCKETS[feed])
     live = Feed(address, product_ids, dialect=feed, channel=channel, compression=compression)
+
+    def live_items(watch: "Watch") -> "AsyncGenerator[Item]":
+        watch.reconnect = live.reconnect
+        return live.items()
+
     try:
-        watching.start(lambda watch: live.items(), record=record, check=lambda: check(rest_url(address), product_ids))
+        watching.start(live_items, record=record, check=lambda: check(rest_url(address), product_ids))
     except UnknownProductError as error:
         raise with_near_names(error, rest_url(address), product_ids) from error
 

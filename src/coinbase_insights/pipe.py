@@ -22,6 +22,7 @@ HOLD = 3_000_000_000
 MOST_HELD = 1000
 SILENCE = 60_000_000_000
 """Nanoseconds without any message after which the line must have been down, whatever the source says."""
+TOO_MANY_DIGITS = "price: too many digits"
 MOST_KINDS = 50
 """Names of kinds of messages that are counted one by one."""
 
@@ -77,17 +78,19 @@ class Pipe:
         for product_id in product_ids:  # X-USDC and X-USD are one book, and Advanced Trade calls it X-USD.
             if product_id.endswith("-USDC"):
                 self._wanted.setdefault(product_id.removesuffix("C"), product_id)
+        self._by_own_name: set[str] = set()
+        """Of the wanted, those that came under their own name: no alias is taken for them any more."""
         self._from_book = channel == "level2"
         self._forecaster = forecaster
         self._product = product
         self._reader: Reader | None = None
         self._clock = Clock()
-        self._held: list[tuple[Quote, int]] = []
+        self._held: list[tuple[Quote | None, int]] = []
+        """Quotes and when they reached us; without a quote, until when (exchange time) a lost line was heard."""
         self.first_received = 0
         """When the first item reached us, and the newest: nanoseconds, 0 before."""
         self.last_received = 0
         self._start: int | None = None
-        self._heard_until = 0
         self._beats: dict[str | None, Heartbeat] = {}
         self._missed_since_beat = 0
         self._is_up = False
@@ -114,6 +117,11 @@ class Pipe:
             else:
                 yield self._fold(quote, received_at)
 
+    @property
+    def needs_snapshot(self) -> bool:
+        """Whether a change of an order book was lost, so that there will be no quote before a new connection."""
+        return self._from_book and self._reader is not None and self._reader.needs_snapshot
+
     def finish(self) -> Iterator[Product]:
         """The source has ended: fold what still waits for a heartbeat, and give each product right after."""
         if self._start is None:
@@ -138,10 +146,15 @@ class Pipe:
         self._start = self.first_received // 1000 if start is None else start
         held, self._held = self._held, []
         for quote, received_at in held:
-            if quote.time <= self._start:
+            if quote is None:
+                self._break_products(received_at)
+            elif quote.time <= self._start:
                 self.counts.before_start += 1
-            else:
+            elif self.products[quote.product_id].accepts(quote):
                 yield self._fold(quote, received_at)
+            else:  # One that came after it, and waited too, has finer decimals than it can be counted in.
+                self.counts.good -= 1
+                self.counts.bad[TOO_MANY_DIGITS] += 1
 
     def _line(self, item: Line) -> None:
         """A connection has begun, or has ended."""
@@ -160,8 +173,14 @@ class Pipe:
         if self._is_up:
             self.counts.gaps += 1
             self._is_up = False
+        if self._start is None:
+            self._held.append((None, self._clock.heard_until))
+        else:
+            self._break_products(self._clock.heard_until)
+
+    def _break_products(self, heard_until: int) -> None:
         for product in self.products.values():
-            product.break_line(self._heard_until)
+            product.break_line(heard_until)
 
     def _read(self, message: Message) -> list[Quote]:
         """Read one message, count it, and give its quotes that are new, believed and wanted."""
@@ -203,11 +222,15 @@ class Pipe:
         if product_id is None:
             return Other("another product")
         if product_id != quote.product_id:
+            if product_id in self._by_own_name:
+                return Other("another product")
             quote = structs.replace(quote, product_id=product_id)
-        self._end_silence(quote.time)
+        elif self._wanted:
+            self._by_own_name.add(product_id)
         last = self.last_known.get(product_id)
         if last is not None and _is_old(quote, last):
             return Stale()
+        self._end_silence(quote.time)
         if not self._clock.believes(quote.time, received_at // 1000):
             return Bad("time: more than 60 s in the future", product_id)
         product = self.products.get(product_id)
@@ -216,14 +239,14 @@ class Pipe:
                 return Bad("product_id: not BASE-QUOTE")
             product = self.products[product_id] = self._product(product_id, self._forecaster)
         if not product.accepts(quote):
-            return Bad("price: too many digits", product_id)
+            return Bad(TOO_MANY_DIGITS, product_id)
         self.last_known[product_id] = quote
-        self._heard_until = max(self._heard_until, quote.time)
+        self._clock.heard_until = max(self._clock.heard_until, quote.time)
         return quote
 
     def _end_silence(self, time: int) -> None:
         """Nothing came for long by our clock; if as much time has passed at the exchange, the line was down."""
-        if self._is_silent and (time - self._heard_until) * 1000 > SILENCE:
+        if self._is_silent and (time - self._clock.heard_until) * 1000 > SILENCE:
             self._break()
         self._is_silent = False
 
@@ -242,10 +265,10 @@ class Pipe:
         return event
 
     def _beat(self, beat: Heartbeat, received_at: int) -> Event:
+        self._end_silence(beat.time)
         if not self._clock.heard(beat.time, received_at // 1000):
             self._missed_since_beat += 1  # It did come.
             return Bad("time: more than 60 s off", beat.product_id)
-        self._end_silence(beat.time)
         last = self._beats.get(beat.product_id)
         if last is not None and beat.time <= last.time:
             return Stale()
@@ -253,17 +276,16 @@ class Pipe:
             self.counts.missed += max(0, _beats_between(last, beat) - self._missed_since_beat)
         self._missed_since_beat = 0
         self._beats[beat.product_id] = beat
-        self._heard_until = max(self._heard_until, beat.time)
         return beat
 
 
 def _weight(outcome: Event) -> int:
     """Which of several things that one message says decides what the message is counted as: the highest."""
-    if isinstance(outcome, Bad):
-        return 3
-    if isinstance(outcome, Other | Missed):
+    if isinstance(outcome, Missed):
         return 0
-    return 1 if isinstance(outcome, Stale) else 2
+    if isinstance(outcome, Other | Stale):
+        return 1 if isinstance(outcome, Other) else 2
+    return 4 if isinstance(outcome, Bad) else 3
 
 
 def _is_old(quote: Quote, last: Quote) -> bool:

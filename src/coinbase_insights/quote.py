@@ -10,10 +10,13 @@ from functools import lru_cache
 
 import msgspec
 
+MOST_DECIMALS = 12
 MOST_UNITS = 10**12
 """No price is as high in units of its own last decimal; sums over a window then fit in 64 bits (engine/state.py)."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST = 2**53
+"""Microseconds since 1970: times are exact in JSON numbers and in floats until the year 2255."""
 _PRODUCT_ID = re.compile(r"[A-Z0-9]{1,20}-[A-Z0-9]{1,20}", re.ASCII).fullmatch
 
 
@@ -147,7 +150,8 @@ def _price(text: str | None) -> tuple[int, int]:
     if len(digits) >= 40 or int(digits) > MOST_UNITS:
         return -2, 0
     point = text.find(".")
-    return int(digits), len(text) - point - 1 if point >= 0 else 0
+    decimals = len(text) - point - 1 if point >= 0 else 0
+    return (int(digits), decimals) if decimals <= MOST_DECIMALS else (-2, 0)
 
 
 @lru_cache(maxsize=4096)
@@ -172,4 +176,5 @@ def read_time(text: str) -> int | None:
         since = datetime.fromisoformat(text) - EPOCH
     except (ValueError, TypeError, OverflowError):
         return None
-    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+    time = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+    return time if time < LATEST else None

@@ -62,6 +62,8 @@ class Watch:
         self.pipe = pipe
         self.notes: list[str] = []
         """What a person must be told as long as it holds."""
+        self.reconnect: Callable[[str], None] | None = None
+        """Asks the source for a new connection, and says why; None where there is nothing to ask."""
         self.ended_by = ""
         """The signal that ended the run; empty when it ended by itself."""
         self._sink = sink
@@ -104,11 +106,11 @@ class Watch:
             results = await asyncio.gather(*ends, return_exceptions=True)
             if self._journal is not None:
                 self._journal.close()
+        for product in self.pipe.finish():
+            self._folded(product)
         for result in results:
             if isinstance(result, BaseException) and not isinstance(result, asyncio.CancelledError):
                 raise result
-        for product in self.pipe.finish():
-            self._sink.insight(product, self.pipe)
         self._has_ended = True
         with suppress(TimeoutError):
             await asyncio.wait_for(self._is_drawn.wait(), LAST_FRAME)
@@ -122,7 +124,7 @@ class Watch:
         await asyncio.Event().wait()
 
     async def _read(self, items: AsyncGenerator[Item]) -> None:
-        pipe, sink, journal = self.pipe, self._sink, self._journal
+        pipe, journal = self.pipe, self._journal
         async with aclosing(items) as source:
             async for item in source:
                 if journal is not None:
@@ -133,10 +135,15 @@ class Watch:
                 else:
                     self._line(item)
                 for product in pipe.take(item):
-                    self._quote_at[product.product_id] = self._heard_at
-                    sink.insight(product, pipe)
+                    self._folded(product)
+                if pipe.needs_snapshot and self.reconnect is not None:
+                    self.reconnect("a change of the order book was lost")
                 if not isinstance(item, Message) or self._drawn_at + FRAME < self._heard_at or self._shown is None:
                     self._show()
+
+    def _folded(self, product: Product) -> None:
+        self._quote_at[product.product_id] = self._heard_at
+        self._sink.insight(product, self.pipe)
 
     def _line(self, item: Opened | Lost) -> None:
         if isinstance(item, Lost):
@@ -208,10 +215,10 @@ class Watch:
             return f"no data for {silence:.0f} s"
         if state == "CONNECTING":
             return "waiting for the first message"
-        if not self._quote_at:
-            return "waiting for the first quote"
         if state == "ENDED":
             return f"after {now - self._began:.0f} s" + (f", by {self.ended_by}" if self.ended_by else "")
+        if not self._quote_at:
+            return "waiting for the first quote"
         return f"last quote {self._quote_age(now):.0f} s ago"
 
     def view(self, state: LineState, now: float) -> View:

@@ -146,11 +146,11 @@ def test_row_40_many_messages_add_up_exactly_and_leave_nothing_behind() -> None:
 
 @pytest.mark.timeout(120)
 def test_row_40_reconnects_leave_no_thread_and_no_open_file_behind() -> None:
-    """Over a real socket: 12,000 messages, cut every 400."""
+    """Over a real socket: 20,000 messages, cut every 1,000."""
 
     async def script(connection: Connection) -> None:
         await connection.subscribed()
-        for number in range(200):
+        for number in range(500):
             await connection.heartbeat()
             if number % 100 == 50:
                 await connection.send("{")
@@ -163,14 +163,15 @@ def test_row_40_reconnects_leave_no_thread_and_no_open_file_behind() -> None:
             listener.forget = True
             await listener.until(lambda: listener.pipe.counts.reconnects >= 3)
             files, threads, memory = len(os.listdir("/dev/fd")), threading.active_count(), resident()
-            await listener.until(lambda: listener.pipe.counts.reconnects >= 30, limit=90)
+            await listener.until(lambda: listener.pipe.counts.reconnects >= 20, limit=90)
             assert abs(len(os.listdir("/dev/fd")) - files) <= 1  # the one connection may be between two
             assert threading.active_count() == threads
             assert resident() - memory < 20_000_000
             counts = listener.pipe.counts
             assert counts.received == accounted(listener.pipe)
-            assert 0 <= exchange.sent - counts.quotes <= 200  # what the last connection has under way
-            assert counts.reconnects * 2 <= sum(counts.bad.values()) <= counts.reconnects * 2 + 2
+            assert counts.received >= 20_000
+            assert 0 <= exchange.sent - counts.quotes <= 500  # what the last connection has under way
+            assert counts.reconnects * 5 <= sum(counts.bad.values()) <= counts.reconnects * 5 + 5
             assert counts.reconnects <= counts.gaps <= counts.reconnects + 1
 
         assert await exchange.open_connections() == 0

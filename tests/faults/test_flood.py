@@ -74,6 +74,19 @@ def test_row_24_a_line_that_dies_while_the_consumer_sleeps_is_noticed_afterwards
     play(Exchange(script, talk), test)
 
 
+def test_row_24_while_we_stand_still_the_line_is_not_to_blame() -> None:
+    """Blocked for 20 s by a slow reader of ours; what came meanwhile is read before the line is called silent."""
+
+    async def test(listener: Listener) -> None:
+        await listener.quotes(3)
+        time.sleep(20 * SCALE)
+        await listener.quotes(20)
+        assert listener.lost == []
+        assert listener.pipe.counts.gaps == 0
+
+    play(Exchange(talk), test)
+
+
 def test_row_24_a_flood_takes_no_memory() -> None:
     async def test(listener: Listener) -> None:
         listener.forget = True

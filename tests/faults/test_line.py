@@ -20,6 +20,8 @@ def play(exchange: Exchange, test: Callable[[Listener], Awaitable[None]], timing
     async def run() -> None:
         async with asyncio.timeout(30), exchange, listening(exchange, timing=timing) as listener:
             await test(listener)
+        while len(asyncio.all_tasks()) > 1:  # Nothing of a feed outlives it: this ends, or the test's time does.
+            await asyncio.sleep(0)
 
     asyncio.run(run())
 
@@ -150,6 +152,27 @@ def test_row_04_silence_right_from_the_start_is_noticed(script: Script) -> None:
         assert len(listener.lost) == 1
 
     play(Exchange(script, talk), test)
+
+
+def test_row_05_a_connection_that_goes_while_we_ask_again_is_replaced() -> None:
+    """Heartbeats, but never a quote; just when the subscription is sent once more, the line is gone."""
+    timing = replace(Timing().scaled(0.05), stall=2.0, close=0.05)
+
+    async def script(connection: Connection) -> None:
+        await connection.subscribed()
+        again = asyncio.create_task(connection.subscribed(ack=False))
+        while not again.done():
+            await connection.heartbeat()
+            await asyncio.sleep(0.05)
+        await connection.reset()
+
+    async def test(listener: Listener) -> None:
+        await listener.recovery()
+        assert len(listener.lost) == 1
+        assert len(exchange.connections[0].subscribes) == 2
+
+    exchange = Exchange(script, talk)
+    play(exchange, test, timing)
 
 
 def test_row_05_a_quiet_product_is_no_dead_line() -> None:

@@ -1,5 +1,6 @@
 """Many quotes at once: columns in, columns out, by the same rules, quote after quote."""
 
+from math import isnan
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .score import band_hit_rate, bands_in, baseline_error_mean, forecast_error_mean, scores_in, skill
@@ -36,7 +37,7 @@ class Columns(NamedTuple):
     errors: Any
     """How wrong the forecast made at this quote was; -1 where unscored, NaN where its time has not come."""
     base_errors: Any
-    """The same for "nothing changes"."""
+    """The same for "nothing changes"; -1 and NaN where that of the forecast is."""
     forecasts: Any
     bands: Any
     """Half the width of the 90 % band; NaN while it is not known."""
@@ -47,6 +48,7 @@ class Columns(NamedTuple):
 def fold(state: State, columns: Columns, start: int) -> int:
     """Fold the quotes from row `start` on; give the row before which the state must be tidied, or the last plus one."""
     before = state.whole[COUNT] - start
+    write_dropped(columns, state.whole[MATURED] - before - 1)
     for row in range(start, len(columns.times)):
         if not is_tidy(state):
             return row
@@ -73,8 +75,18 @@ def write_outcomes(state: State, columns: Columns, row: int, due: int, before: i
     columns.forecasts[row] = state.forecasts[(row + before) & mask]
     columns.bands[row] = state.bands[(row + before) & mask]
     for index in range(max(due, before), state.whole[MATURED]):
-        columns.errors[index - before] = state.errors[index & mask]
-        columns.base_errors[index - before] = state.base_errors[index & mask] / state.real[UNIT2]
+        error = state.errors[index & mask]
+        columns.errors[index - before] = error
+        columns.base_errors[index - before] = (
+            state.base_errors[index & mask] / state.real[UNIT2] if error >= 0.0 else -1.0
+        )
+
+
+def write_dropped(columns: Columns, newest: int) -> None:
+    """Write that the newest row past its time is unscored, if it has no answer: `tidy` gave it up to make room."""
+    if newest >= 0 and isnan(columns.errors[newest]):
+        columns.errors[newest] = -1.0
+        columns.base_errors[newest] = -1.0
 
 
 def write_figures(state: State, row: "NDArray[Any] | list[float]") -> None:

@@ -76,6 +76,7 @@ def skip_oldest(state: State, slot: int) -> None:
     """Leave the oldest forecast without a score."""
     write_totals(state, slot)
     state.errors[slot] = -1.0
+    state.base_errors[slot] = -1
     state.whole[UNSCORED] += 1
     state.whole[IS_SCORED] = 0
     state.whole[MATURED] += 1

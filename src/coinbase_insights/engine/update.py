@@ -31,6 +31,9 @@ from .state import (
 )  # fmt: skip
 from .window import add_mid
 
+LONGEST_QUIET = 86_400_000_000
+"""Microseconds without a quote after which the line counts as having been down, whoever says that it was not."""
+
 
 def update(state: State, time: int, bid: int, ask: int, bid_size: float, ask_size: float) -> None:
     """Fold one valid quote into the state; the figures right after it can then be read from it.
@@ -40,6 +43,8 @@ def update(state: State, time: int, bid: int, ask: int, bid_size: float, ask_siz
     """
     whole = state.whole
     time = max(time, whole[TIME])
+    if time - whole[TIME] > LONGEST_QUIET and whole[COUNT] > 0:
+        break_line(state, whole[TIME])
     if whole[DOWN] != NEVER:
         resume(state, time)
     elif whole[COUNT] == 0:
@@ -89,6 +94,7 @@ def break_line(state: State, heard_until: int) -> None:
     whole = state.whole
     if whole[COUNT] == 0 or whole[DOWN] != NEVER:
         return
+    heard_until = min(heard_until, whole[TIME] + LONGEST_QUIET)
     score_until(state, heard_until)
     learn_until(state, heard_until)
     whole[DOWN] = max(heard_until, whole[TIME])

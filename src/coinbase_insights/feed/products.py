@@ -3,6 +3,7 @@
 import difflib
 import json
 from collections.abc import Sequence
+from http.client import HTTPException
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
@@ -16,6 +17,8 @@ TIMEOUT = 5.0
 LAST_LOOK = 2.0
 """Seconds to find near names once a product was refused."""
 MOST_BYTES = 32 * 2**20
+NO_ANSWER = (OSError, HTTPException, msgspec.MsgspecError, UnicodeError, OverflowError, RecursionError)
+"""All that reading an answer may raise: no line, no HTTP, no JSON, not of our shape, not UTF-8, no such port, too deep."""
 
 
 class ListedProduct(msgspec.Struct, frozen=True):
@@ -57,7 +60,7 @@ def all_products(rest_url: str, timeout: float = TIMEOUT) -> list[ListedProduct]
     """Ask for the list of all products. Raises UnreachableError when there is no good answer."""
     try:
         products = msgspec.json.decode(_get(f"{rest_url}/products", timeout), type=list[ListedProduct])
-    except (OSError, msgspec.MsgspecError) as error:
+    except NO_ANSWER as error:
         raise UnreachableError(
             f"{rest_url} did not give the list of products: {_words(error)}.",
             "Check the network, and the address after --url.",
@@ -79,7 +82,7 @@ def check(rest_url: str, product_ids: Sequence[str], timeout: float = TIMEOUT) -
             if error.code == 404 and _is_coinbase(error):
                 raise unknown_product(rest_url, product_id, timeout) from error
             continue
-        except (OSError, msgspec.MsgspecError):
+        except NO_ANSWER:
             return warnings
         if product.trading_disabled or product.status not in ("", "online"):
             state = product.status_message or product.status or "trading is disabled"
@@ -122,7 +125,7 @@ def _is_coinbase(error: HTTPError) -> bool:
     """A 404 of the exchange is JSON with a message; that of a proxy or another server says nothing about products."""
     try:
         return "message" in json.loads(error.read(1000))
-    except (ValueError, OSError, TypeError):
+    except (ValueError, TypeError, *NO_ANSWER):
         return False
 
 

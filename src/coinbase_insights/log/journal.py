@@ -6,11 +6,15 @@ cannot stand on one line as it is (it holds a newline, or starts with `#`).
 Nothing here reads what a frame says.
 """
 
+import errno
 import os
+import re
+import stat
 import time
 from base64 import b64decode, b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from io import FileIO
+from itertools import chain, islice
 from pathlib import Path
 
 from ..errors import RecordingError
@@ -18,6 +22,14 @@ from ..message import Item, Line, Lost, Message, Opened
 
 FSYNC_INTERVAL = 1.0
 """Seconds after which a written line is on the disk at the latest, while more lines come."""
+FIRST_LINES = 10
+"""One of these must be a line of a recording, or the file is none."""
+HEAD = 2**16
+"""Bytes of a file that are looked at before it is appended to."""
+_TORN = re.compile(rb"[0-9]{1,19}(\t#.*)?", re.DOTALL).fullmatch
+"""What a crash at the very first write may leave, when it is no whole line."""
+_CANNOT_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EROFS)
+"""What fsync says of a file that is on no disk, such as /dev/null or a pipe."""
 
 
 def encode(item: Item) -> bytes:
@@ -59,7 +71,8 @@ def read(path: Path) -> Iterator[Item]:
     """Give the messages of a recording, or of a folder of them in the order of their names.
 
     A line that cannot be read is given as a message as it stands, so that it is counted as bad and not
-    passed over. Raises RecordingError when there is no such file, or when its first line is not of a recording.
+    passed over, and so is a first line that a crash has torn. Raises RecordingError when there is no such file, or
+    when none of its first lines is of a recording.
     """
     for file in files(path):
         try:
@@ -81,17 +94,29 @@ def files(path: Path) -> list[Path]:
 
 def _items(file: Path, lines: Iterator[bytes]) -> Iterator[Item]:
     received_at = 0
-    for number, line in enumerate(lines):
+    first = list(islice(lines, FIRST_LINES))
+    if first and not _is_recording(first):
+        raise RecordingError(
+            f"{file} is not a recording: its first line is not a time in nanoseconds, a TAB and a frame.",
+            "Recordings are made with `coinbase_insights run --record PATH`.",
+        )
+    for line in chain(first, lines):
         item = decode(line)
-        if item is None and number == 0:
-            raise RecordingError(
-                f"{file} is not a recording: its first line is not a time in nanoseconds, a TAB and a frame.",
-                "Recordings are made with `coinbase_insights run --record PATH`.",
-            )
         if item is None:
             item = Message(received_at, line.rstrip(b"\r\n"))
         received_at = item.received_at
         yield item
+
+
+def _is_recording(first: Sequence[bytes]) -> bool:
+    """Tell it by the first lines: one can be read, or there is but a torn one."""
+    return any(decode(line) is not None for line in first) or (len(first) == 1 and _TORN(first[0]) is not None)
+
+
+def _can_be_appended_to(head: bytes) -> bool:
+    """As `_is_recording`, but more careful with the files of others: the first line itself must be ours, or torn."""
+    lines = head.split(b"\n", FIRST_LINES)[:FIRST_LINES]
+    return decode(lines[0]) is not None or (_TORN(lines[0]) is not None and _is_recording(lines))
 
 
 class Journal:
@@ -101,24 +126,33 @@ class Journal:
     """
 
     def __init__(self, path: Path) -> None:
-        """Open for appending. Raises RecordingError when the file cannot be made."""
+        """Open for appending. Raises RecordingError when the file cannot be made, or holds something else."""
+        self._path = path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = FileIO(path, "a+")
-            self._close_torn_line()
+            if stat.S_ISREG(os.fstat(self._file.fileno()).st_mode):
+                self._continue()
         except OSError as error:
             raise RecordingError(
                 f"{path} cannot be written: {error.strerror}.", "Name another file after --record."
             ) from error
-        self._path = path
         self._synced = time.monotonic()
 
-    def _close_torn_line(self) -> None:
+    def _continue(self) -> None:
+        """See that what is there is a recording, and close its torn last line."""
         size = self._file.seek(0, os.SEEK_END)
-        if size:
-            self._file.seek(size - 1)
-            if self._file.read(1) != b"\n":
-                self._file.write(b"\n")
+        if not size:
+            return
+        self._file.seek(0)
+        if not _can_be_appended_to(self._file.read(HEAD)):
+            self._file.close()
+            raise RecordingError(
+                f"{self._path} is not a recording; nothing was added to it.", "Name another file after --record."
+            )
+        self._file.seek(size - 1)
+        if self._file.read(1) != b"\n":
+            self._file.write(b"\n")
 
     def write(self, item: Message | Line) -> None:
         """Add one line. Raises RecordingError when the disk does not take it."""
@@ -127,20 +161,30 @@ class Journal:
             if time.monotonic() - self._synced >= FSYNC_INTERVAL:
                 self.sync()
         except OSError as error:
-            raise RecordingError(
-                f"{self._path} cannot be written: {error.strerror}.", "What was written before is kept."
-            ) from error
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> RecordingError:
+        return RecordingError(f"{self._path} cannot be written: {error.strerror}.", "What was written before is kept.")
 
     def _write_all(self, line: bytes) -> None:
         while line:
             line = line[self._file.write(line) :]
 
     def sync(self) -> None:
-        """Bring everything written so far onto the disk."""
-        os.fsync(self._file.fileno())
+        """Bring everything written so far onto the disk. Raises RecordingError when the disk does not take it."""
+        try:
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            if error.errno not in _CANNOT_SYNC:
+                raise self._unwritable(error) from error
         self._synced = time.monotonic()
 
     def close(self) -> None:
-        """Sync and close."""
-        self.sync()
-        self._file.close()
+        """Sync and close. Raises RecordingError when the disk does not take what was written."""
+        try:
+            self.sync()
+        finally:
+            try:
+                self._file.close()
+            except OSError as error:
+                raise self._unwritable(error) from error

@@ -61,7 +61,7 @@ def label(data: bytes) -> Label:
     """Read what a frame is; a frame that cannot be read gets an empty label."""
     try:
         frame = _decoder.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Label()
     return _advanced(frame) if frame.channel else _exchange(frame)
 

@@ -130,7 +130,7 @@ def _tickers(data: bytes) -> list[_Ticker]:
     """Read the tickers of a frame of either feed; none when a field is not what it should be."""
     try:
         frame = _decoder.decode(data)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return []
     return [frame] if frame.product_id else [ticker for event in frame.events for ticker in event.tickers]
 

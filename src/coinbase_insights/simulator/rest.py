@@ -32,6 +32,7 @@ NAMED_GRANULARITIES = {
 }
 CANDLES = 300
 CANDLES_ADVANCED = 350
+MOST_DIGITS = 18
 
 
 class Listed(Protocol):
@@ -96,6 +97,11 @@ def _find(market: Listed, product_id: str) -> Product | None:
     return None if product is None or product.alias else product
 
 
+def _whole(text: str) -> int | None:
+    """Read a whole number; None for anything else, such as other scripts' digits."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= MOST_DIGITS else None
+
+
 def _currencies(market: Listed) -> list[str]:
     products = market.products.values()
     return list(dict.fromkeys(name for each in products for name in (each.base, each.quote_currency)))
@@ -146,9 +152,10 @@ def _book(market: Listed, product: Product, standing: Standing, level: str) -> d
 
 def _candles(market: Listed, product: Product, query: Mapping[str, str]) -> Answer:
     text = query.get("granularity", "60")
-    if not text.isdigit() or int(text) not in GRANULARITIES:
+    seconds = _whole(text)
+    if seconds not in GRANULARITIES:
         return _no(400, "Unsupported granularity")
-    bars = market.candles(product.product_id, int(text))[-CANDLES:]
+    bars = market.candles(product.product_id, seconds)[-CANDLES:]
     unit, size = 10**product.price_decimals, 10**SIZE_DECIMALS
     # This one call answers with numbers, newest first.
     return _ok(
@@ -202,8 +209,7 @@ def _product(market: Listed, product: Product) -> dict[str, object]:
 
 def _trades(market: Listed, product: Product, query: Mapping[str, str]) -> dict[str, object]:
     standing = market.standing(product.product_id)
-    limit = query.get("limit", "")
-    newest = int(limit) if limit.isdigit() else None
+    newest = _whole(query.get("limit", ""))
     trades = standing.trades[::-1][:newest] if standing else ()
     # Real answers carry empty best prices here.
     return {"trades": market_trades("", product, trades)["trades"], "best_bid": "", "best_ask": ""}
@@ -214,8 +220,7 @@ def _product_book(market: Listed, query: Mapping[str, str]) -> Answer:
     standing = market.standing(product.product_id) if product else None
     if product is None or standing is None:
         return NOT_FOUND
-    limit = query.get("limit", "")
-    depth = int(limit) if limit.isdigit() and int(limit) else None
+    depth = _whole(query.get("limit", "")) or None
     decimals = product.price_decimals
     sides = {
         side: [_level(price, size, decimals) for price, size in levels[:depth]]

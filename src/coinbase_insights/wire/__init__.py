@@ -15,6 +15,10 @@ from . import advanced, exchange
 class Reader(Protocol):
     """Reads the messages of one connection, in their order."""
 
+    @property
+    def needs_snapshot(self) -> bool:
+        """Whether a change of an order book was lost, so that no quote comes of it before a new snapshot."""
+
     def read(self, data: bytes) -> list[Event]:
         """Give what one message says; a list that is never empty."""
 

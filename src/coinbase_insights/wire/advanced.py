@@ -12,7 +12,7 @@ sending. `ticker_batch` carries no best bid and ask here, so it can give no quot
 import msgspec
 
 from ..quote import Bad, Event, Heartbeat, Missed, Other, Refusal, Stale, Subscribed, read_quote, read_time
-from .book import Book
+from .book import Books
 from .text import Number, decode
 
 
@@ -35,17 +35,16 @@ class _Event(msgspec.Struct, gc=False):
     heartbeat_counter: int | str | None = None
 
 
-class _Envelope(msgspec.Struct, gc=False):
+class _Head(msgspec.Struct, gc=False):
     channel: str = ""
-    timestamp: str = ""
     sequence_num: int | None = None
-    events: list[_Event] = []
     type: str = ""
     message: str = ""
 
 
-class _Head(msgspec.Struct):
-    channel: str
+class _Envelope(_Head, gc=False):
+    timestamp: str = ""
+    events: list[_Event] = []
 
 
 class _Level(msgspec.Struct, gc=False):
@@ -59,6 +58,8 @@ _head = msgspec.json.Decoder(_Head)
 _levels = msgspec.json.Decoder(list[_Level])
 KNOWN = ("ticker", "l2_data", "heartbeats", "subscriptions")
 SAME_AS_BEFORE = -1
+MOST_MISSED = 10_000
+"""Messages that can have been lost at once without the connection being lost too."""
 
 
 class Reader:
@@ -67,28 +68,41 @@ class Reader:
     def __init__(self, *, from_book: bool = False) -> None:
         """Take quotes from tickers, or from the level2 book, which is kept per product."""
         self._from_book = from_book
-        self._books: dict[str, Book] = {}
+        self._books = Books()
         self._next: int | None = None
+        self._due = 0
+        self._leapt_to: int | None = None
+
+    @property
+    def needs_snapshot(self) -> bool:
+        """Whether a change of an order book was lost, so that no quote comes of it before a new snapshot."""
+        return self._books.needs_snapshot
 
     def read(self, data: bytes) -> list[Event]:
         """Give what one message says; a message that was lost before it comes first."""
         envelope = decode(_envelope, data)
-        if isinstance(envelope, Bad):
-            return [self._unreadable(data, envelope)]
-        if envelope.type == "error":
-            return [Refusal(envelope.message, "")]
-        if not envelope.channel:
+        head = decode(_head, data) if isinstance(envelope, Bad) else envelope
+        if isinstance(head, Bad):
+            self._books.forget()
+            return [envelope if isinstance(envelope, Bad) else head]
+        if head.type == "error":
+            return [Refusal(head.message, "")]
+        if not head.channel:
             return [Bad("channel: missing")]
-        missed = self._count(envelope.sequence_num)
+        missed = self._count(head.sequence_num)
         if missed == SAME_AS_BEFORE:
             return [Stale()]
-        events = self._events(envelope)
+        if missed > MOST_MISSED and not self._is_confirmed(head.sequence_num or 0):
+            return [Bad("sequence_num: a leap")]
+        events = [self._unreadable(head, envelope)] if isinstance(envelope, Bad) else self._events(envelope)
         return [Missed(missed), *events] if missed else events
 
-    def _unreadable(self, data: bytes, bad: Bad) -> Event:
+    def _unreadable(self, head: _Head, bad: Bad) -> Event:
         """A channel that we do not know may use our field names for something else: that is not a fault."""
-        head = decode(_head, data)
-        return bad if isinstance(head, Bad) or head.channel in KNOWN else Other(head.channel)
+        if head.channel not in KNOWN:
+            return Other(head.channel)
+        self._books.forget()
+        return bad
 
     def _count(self, number: int | None) -> int:
         """How many messages were lost before this one; -1 when it came before. 0 begins a new connection."""
@@ -100,9 +114,16 @@ class Reader:
         if number < due:
             self._next = due
             return SAME_AS_BEFORE
-        for book in self._books.values():
-            book.forget()
+        self._books.forget()
+        self._due = due
         return number - due
+
+    def _is_confirmed(self, number: int) -> bool:
+        """A number far ahead is believed when the next message goes on from it; till then nothing is called lost."""
+        if self._leapt_to is not None and number == self._leapt_to + 1:
+            return True
+        self._leapt_to, self._next = number, self._due
+        return False
 
     def _events(self, envelope: _Envelope) -> list[Event]:
         channel = envelope.channel
@@ -125,8 +146,9 @@ class Reader:
     def _top(self, event: _Event, time: int) -> Event | None:
         levels = decode(_levels, event.updates)
         if isinstance(levels, Bad):
+            self._books.forget()
             return Bad("updates: " + levels.reason, event.product_id)
-        book = self._books.setdefault(event.product_id, Book(event.product_id))
+        book = self._books.of(event.product_id)
         if event.type == "snapshot":
             book.start((), ())
         fault = book.change((level.side == "bid", level.price_level, level.new_quantity) for level in levels)

@@ -51,28 +51,31 @@ class Book:
         """Make a book that waits for its snapshot."""
         self._product_id = product_id
         self._is_whole = False
-        self._told: tuple[str | None, ...] = ()
+        self.needs_snapshot = False
+        """Whether a change was lost since the last snapshot."""
         self.forget()
 
     def forget(self) -> None:
         """A message was lost: the book can no longer be trusted and gives no quote until the next snapshot."""
         self._bids, self._asks = Side(-1.0), Side(1.0)
+        self.needs_snapshot = self.needs_snapshot or self._is_whole
         self._is_whole = False
+        self._told: tuple[str | None, ...] = ()
 
     def start(self, bids: Iterable[tuple[str, str]], asks: Iterable[tuple[str, str]]) -> Bad | None:
         """Begin with a snapshot."""
         self.forget()
-        self._is_whole = True
+        self._is_whole, self.needs_snapshot = True, False
         levels = [(True, *level) for level in bids] + [(False, *level) for level in asks]
         return self.change(levels)
 
     def change(self, changes: Iterable[tuple[bool, str, str]]) -> Bad | None:
-        """Apply (is a bid, price, new size) in their order; a change that cannot be read is named, the others hold."""
-        fault = None
+        """Apply (is a bid, price, new size) in their order; one that cannot be read ends the trust in the book."""
         for is_bid, price, size in changes:
             if not (self._bids if is_bid else self._asks).change(price, size):
-                fault = Bad("level: price or size not a number", self._product_id)
-        return fault
+                self.forget()
+                return Bad("level: price or size not a number", self._product_id)
+        return None
 
     def quote(self, time: int) -> Quote | Bad | None:
         """Give the best prices if they are not those given last; None also while there is no snapshot."""
@@ -83,3 +86,25 @@ class Book:
             return None
         self._told = top
         return read_quote(self._product_id, time, None, *top)
+
+
+class Books:
+    """The books of one connection, by product."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._books: dict[str, Book] = {}
+
+    def of(self, product_id: str) -> Book:
+        """Give the book of a product; one that waits for its snapshot if there was none."""
+        return self._books.get(product_id) or self._books.setdefault(product_id, Book(product_id))
+
+    def forget(self) -> None:
+        """A message was lost, and nobody knows of which book it was."""
+        for book in self._books.values():
+            book.forget()
+
+    @property
+    def needs_snapshot(self) -> bool:
+        """Whether any of the books has lost a change."""
+        return any(book.needs_snapshot for book in self._books.values())

@@ -11,7 +11,7 @@ and ask of a ticker are those at the trade of its `time`. Holes in `sequence` ar
 import msgspec
 
 from ..quote import Bad, Event, Heartbeat, Other, Refusal, Subscribed, read_quote, read_time
-from .book import Book
+from .book import Books
 from .text import Number, decode
 
 ALIASES = {"ticker_1000": "ticker_batch", "level2_50": "level2_batch", "level2": "level2_batch"}
@@ -59,7 +59,12 @@ class Reader:
     def __init__(self, *, from_book: bool = False) -> None:
         """Take quotes from tickers, or from the level2 book, which is kept per product."""
         self._from_book = from_book
-        self._books: dict[str, Book] = {}
+        self._books = Books()
+
+    @property
+    def needs_snapshot(self) -> bool:
+        """Whether a change of an order book was lost, so that no quote comes of it before a new snapshot."""
+        return self._books.needs_snapshot
 
     def read(self, data: bytes) -> list[Event]:
         """Give what one message says."""
@@ -82,21 +87,26 @@ class Reader:
         """A type that we do not know may use our field names for something else: that is not a fault."""
         head = decode(_type, data)
         known = ("ticker", "heartbeat", "snapshot", "l2update", "subscriptions", "error")
-        return bad if isinstance(head, Bad) or head.type in known else Other(head.type)
+        if not isinstance(head, Bad) and head.type not in known:
+            return Other(head.type)
+        self._books.forget()
+        return bad
 
     def _level2(self, message: _Message) -> Event:
         product_id = message.product_id
         if not product_id:
             return Bad("product_id: missing")
-        book = self._books.setdefault(product_id, Book(product_id))
+        book = self._books.of(product_id)
         if message.type == "snapshot":
             bids, asks = decode(_levels, message.bids), decode(_levels, message.asks)
             if isinstance(bids, Bad) or isinstance(asks, Bad):
+                book.forget()
                 return Bad("bids or asks: not levels", product_id)
             fault = book.start(bids, asks)
         else:
             changes = decode(_changes, message.changes)
             if isinstance(changes, Bad):
+                book.forget()
                 return Bad("changes: not levels", product_id)
             fault = book.change((side == "buy", price, size) for side, price, size in changes)
         if fault is not None:
