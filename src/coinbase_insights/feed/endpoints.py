@@ -40,6 +40,12 @@ def rest_url(url: str) -> str:
     return urlunsplit(("https" if parts.scheme == "wss" else "http", parts.netloc, "", "", ""))
 
 
+def is_here(url: str) -> bool:
+    """Tell whether an address is of this machine; no proxy leads there."""
+    host = urlsplit(url).hostname or ""
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
 def channel_name(feed: str, channel: str) -> str:
     """Give the feed's own name for a channel.
 

@@ -138,7 +138,12 @@ class Feed:
                 ping_interval=None,
                 close_timeout=self._timing.close,
                 max_size=kind.most_bytes,
+                proxy=None if is_here(self.url) else True,
             )
+        except ImportError as error:
+            raise UsageError(
+                f"The proxy that the environment names cannot be used: {error}.", "pip install python-socks[asyncio]"
+            ) from error
         except ssl.SSLError:  # One of them is a ValueError too.
             raise
         except (InvalidURI, ValueError) as error:

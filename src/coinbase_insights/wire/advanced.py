@@ -81,7 +81,9 @@ class Reader:
     def read(self, data: bytes) -> list[Event]:
         """Give what one message says; a message that was lost before it comes first."""
         envelope = decode(_envelope, data)
-        head = decode(_head, data) if isinstance(envelope, Bad) else envelope
+        head: _Head | Bad = envelope
+        if isinstance(envelope, Bad):
+            head = decode(_head, data)
         if isinstance(head, Bad):
             self._books.forget()
             return [envelope if isinstance(envelope, Bad) else head]

@@ -1,0 +1,109 @@
+"""Source, pipe and sink joined: what a sink is told, and what the source is asked for."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Sequence
+
+import pytest
+
+from coinbase_insights.engine.product import Product
+from coinbase_insights.errors import InsightsError, RecordingError
+from coinbase_insights.message import Item, Message, Opened
+from coinbase_insights.pipe import Pipe
+from coinbase_insights.show.view import View
+from coinbase_insights.watch import Watch
+from frames import at, heartbeat, ticker
+
+SECOND = 1_000_000_000
+
+
+class Notes:
+    """A sink that writes down what it is told."""
+
+    draws = False
+
+    def __init__(self) -> None:
+        self.insights: list[str] = []
+        self.states: list[str] = []
+        self.details: list[str] = []
+
+    def insight(self, product: Product, pipe: Pipe) -> None:
+        self.insights.append(product.insight().time)
+
+    def state(self, view: View, pipe: Pipe) -> None:
+        self.states.append(view.state)
+        self.details.append(view.detail)
+
+    def draw(self, view: View) -> None:
+        raise AssertionError("it does not draw")
+
+
+def message(seconds: float, frame: object) -> Message:
+    return Message(1_795_352_400 * SECOND + int(seconds * SECOND), json.dumps(frame).encode())
+
+
+async def give(items: Sequence[Item], error: InsightsError | None = None) -> AsyncGenerator[Item]:
+    for item in items:
+        yield item
+    if error is not None:
+        raise error
+
+
+def level2(number: int, kind: str) -> Message:
+    levels = [
+        {"side": side, "price_level": price, "new_quantity": "1"} for side, price in (("bid", "10"), ("offer", "11"))
+    ]
+    event = {"type": kind, "product_id": "ETH-USD", "updates": levels}
+    return message(number, {"channel": "l2_data", "timestamp": at(number), "sequence_num": number, "events": [event]})
+
+
+def test_the_sink_is_told_each_state_once_and_every_quote() -> None:
+    items = [message(0, heartbeat(0, time=at(0))), *(message(n, ticker(n, time=at(n))) for n in (1, 2, 3))]
+    notes = Notes()
+
+    asyncio.run(Watch(Pipe(), notes, live_state="REPLAY").run(give(items)))
+
+    assert notes.states == ["REPLAY", "ENDED"]
+    assert notes.insights == [at(1), at(2), at(3)]
+
+
+def test_quotes_that_still_wait_when_the_source_ends_are_folded_and_the_end_says_so() -> None:
+    notes = Notes()
+
+    asyncio.run(Watch(Pipe(), notes, live_state="REPLAY").run(give([message(0, ticker(1, time=at(0.5)))])))
+
+    assert notes.insights == [at(0.5)]
+    assert notes.details[-1].startswith("after")
+
+
+def test_quotes_that_wait_are_not_lost_when_the_source_fails() -> None:
+    notes = Notes()
+    source = give([message(0, ticker(1, time=at(0.5)))], RecordingError("the disk is gone"))
+
+    with pytest.raises(RecordingError):
+        asyncio.run(Watch(Pipe(), notes).run(source))
+
+    assert notes.insights == [at(0.5)]
+
+
+def test_a_lost_change_of_the_order_book_asks_for_a_new_connection() -> None:
+    watch = Watch(Pipe(channel="level2"), Notes())
+    asked: list[str] = []
+    watch.reconnect = asked.append
+    items = [Opened(1_795_352_400 * SECOND, "ws://x"), level2(0, "snapshot"), level2(1, "update"), level2(3, "update")]
+
+    asyncio.run(watch.run(give(items)))
+
+    assert asked == ["a change of the order book was lost"]
+
+
+def test_what_the_check_finds_ends_the_run() -> None:
+    async def for_ever() -> AsyncGenerator[Item]:
+        await asyncio.Event().wait()
+        yield Opened(0, "")
+
+    def check() -> list[str]:
+        raise RecordingError("no such product")
+
+    with pytest.raises(RecordingError, match="no such product"):
+        asyncio.run(Watch(Pipe(), Notes()).run(for_ever(), check=check))
