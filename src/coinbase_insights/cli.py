@@ -3,19 +3,22 @@
 The only module that does these things. Everything heavy is imported where it is used, so that `--help` is quick.
 """
 
+import errno
 import logging
 import os
 import sys
 import time
 from collections.abc import AsyncGenerator, Callable
+from contextlib import AsyncExitStack
 from enum import StrEnum
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from . import __version__, settings
-from .errors import InsightsError, UnknownProductError, UsageError
+from .errors import InsightsError, UnknownProductError, UnreachableError, UsageError
 
 if TYPE_CHECKING:
     from .message import Item
@@ -25,6 +28,11 @@ if TYPE_CHECKING:
 ABOUT = "Coinbase's market-data feeds turned into insight: spread, mean mid-prices, and an honest 60-second forecast."
 FASTEST_MARKET = 60
 """Times real time; the synthetic market is computed, and a core can do no more."""
+URL_VARIABLE = "COINBASE_INSIGHTS_URL"
+FIRST_LOOK = 10_000
+"""Messages of a recording that are read to say which products it holds."""
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
+"""Why stdout may take no more."""
 
 app = typer.Typer(
     name="coinbase_insights",
@@ -76,15 +84,16 @@ class ListFormat(StrEnum):
 
 
 ProductIds = Annotated[
-    list[str] | None, typer.Option("--product-id", "-p", help="A product such as ETH-USD; repeat it for a table.")
+    list[str] | None,
+    typer.Option("--product-id", "-p", metavar="PRODUCT", help="A product such as ETH-USD; repeat it for a table."),
 ]
 FormatOption = Annotated[Format, typer.Option("--format", help="How to show it.")]
 ListFormatOption = Annotated[ListFormat, typer.Option("--format", help="A table to read, or an object a line.")]
 ForecasterOption = Annotated[Forecaster, typer.Option("--forecaster", help="How to forecast.")]
-ForOption = Annotated[str | None, typer.Option("--for", help="End after this long: 90s, 15m, 1h.")]
-RecordOption = Annotated[Path | None, typer.Option("--record", help="Keep every message in this file.")]
+ForOption = Annotated[str | None, typer.Option("--for", metavar="DURATION", help="End after this long: 90s, 15m, 1h.")]
+RecordOption = Annotated[Path | None, typer.Option("--record", metavar="PATH", help="Keep every message in this file.")]
 UrlOption = Annotated[
-    str | None, typer.Option("--url", envvar="COINBASE_INSIGHTS_URL", help="Another address of the feed.")
+    str | None, typer.Option("--url", envvar=URL_VARIABLE, metavar="URL", help="Another address of the feed.")
 ]
 
 
@@ -113,15 +122,22 @@ def run(
     channel: Annotated[
         Channel, typer.Option(help="What to listen to; level2 keeps the true best prices between trades.")
     ] = Channel.TICKER_BATCH,
-    feed: Annotated[FeedName, typer.Option(help="Which of Coinbase's feeds.")] = FeedName.EXCHANGE,
+    feed: Annotated[FeedName | None, typer.Option(show_default="exchange", help="Which of Coinbase's feeds.")] = None,
     forecaster: ForecasterOption = Forecaster.TILT,
     output: FormatOption = Format.AUTO,
     record: RecordOption = None,
-    source: Annotated[Path | None, typer.Option("--from", help="Play this recording instead of listening.")] = None,
-    speed: Annotated[str, typer.Option(help="Of --from: 1 as recorded, 10 ten times as fast, max.")] = "1",
+    source: Annotated[
+        Path | None, typer.Option("--from", metavar="PATH", help="Play this recording instead of listening.")
+    ] = None,
+    speed: Annotated[
+        str | None,
+        typer.Option(metavar="SPEED", show_default="1", help="Of --from: 1 as recorded, 10 ten times as fast, max."),
+    ] = None,
     length: ForOption = None,
     url: UrlOption = None,
-    compression: Annotated[bool, typer.Option("--compression", help="Let the exchange compress its messages.")] = False,
+    compression: Annotated[
+        bool | None, typer.Option("--compression", help="Let the exchange compress its messages.")
+    ] = None,
 ) -> None:
     """Show what there is to know of a product, live, since the start of this command."""
     product_ids = settings.product_ids(product_id or [])
@@ -129,20 +145,26 @@ def run(
     if source is not None:
         if record is not None:
             raise UsageError("--from plays a recording and --record makes one.", "Leave one of them out.")
-        pace = settings.speed(speed)
+        typed_url = None if url == os.environ.get(URL_VARIABLE) else url
+        _refuse_with("--from", {"--feed": feed, "--url": typed_url, "--compression": compression})
+        pace = settings.speed(speed or "1")
         from .log.replay import replay
 
         played = replay(source, pace)
         watching.start(lambda watch: played, live_state="REPLAY", speed=settings.speed_name(pace))
+        watching.say_if_empty(source)
         return
+    if speed is not None:
+        raise UsageError("--speed is that of a recording.", "Name one after --from, or leave --speed out.")
     if not product_ids:
         raise UsageError("run needs a product.", "Name one: coinbase_insights run --product-id ETH-USD")
     from .feed import Feed
     from .feed.endpoints import SOCKETS, rest_url
     from .feed.products import check, with_near_names
 
-    address = settings.socket_url(url or SOCKETS[feed])
-    live = Feed(address, product_ids, dialect=feed, channel=channel, compression=compression)
+    dialect = feed or FeedName.EXCHANGE
+    address = settings.socket_url(url or SOCKETS[dialect])
+    live = Feed(address, product_ids, dialect=dialect, channel=channel, compression=bool(compression))
 
     def live_items(watch: "Watch") -> "AsyncGenerator[Item]":
         watch.reconnect = live.reconnect
@@ -161,7 +183,9 @@ def demo(
     output: FormatOption = Format.AUTO,
     record: RecordOption = None,
     length: ForOption = None,
-    speed: Annotated[str, typer.Option(help="Of the simulated market's clock: 1, 10, up to 60.")] = "1",
+    speed: Annotated[
+        str, typer.Option(metavar="SPEED", help="Of the simulated market's clock: 1, 10, up to 60.")
+    ] = "1",
 ) -> None:
     """Show the same with a simulated exchange on this machine: no network is needed, and no price is real."""
     pace = _market_speed(speed)
@@ -183,13 +207,22 @@ def demo(
 @app.command()
 def simulate(
     recording: Annotated[
-        Path | None, typer.Argument(help="A recording to serve; without one, a synthetic market.")
+        Path | None, typer.Argument(metavar="[PATH]", help="A recording to serve; without one, a synthetic market.")
     ] = None,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8765,
-    speed: Annotated[str, typer.Option(help="1 as it was, 10 ten times as fast; a recording also max.")] = "1",
-    seed: Annotated[int, typer.Option(help="Of the synthetic market: the same seed, the same market.")] = 1,
-    faults: Annotated[str, typer.Option(help="Faults to make, as: close=1001@100 duplicate/10.")] = "",
+    host: Annotated[str, typer.Option(metavar="HOST", help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, metavar="PORT", help="0 takes a free one.")] = 8765,
+    speed: Annotated[
+        str, typer.Option(metavar="SPEED", help="1 as it was, 10 ten times as fast; a recording also max.")
+    ] = "1",
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            metavar="NUMBER", show_default="1", help="Of the synthetic market: the same seed, the same market."
+        ),
+    ] = None,
+    faults: Annotated[
+        str, typer.Option(metavar="FAULTS", help="Faults to make, as: close=1001@100 duplicate/10.")
+    ] = "",
     length: ForOption = None,
 ) -> None:
     """Be a local Coinbase: both WebSocket feeds and their REST calls on one port."""
@@ -201,29 +234,36 @@ def simulate(
     from .simulator.server import Options, serve
     from .watch import until_signal
 
+    if recording is not None:
+        _refuse_with("a recording", {"--seed": seed})
     pace = settings.speed(speed) if recording is not None else _market_speed(speed)
     seconds = None if length is None else settings.duration(length)
     mistakes = parse_faults(faults)
-    market = Recording(recording) if recording is not None else Market(time.time_ns() // 1000, seed)
+    market = (
+        Recording(recording) if recording is not None else Market(time.time_ns() // 1000, 1 if seed is None else seed)
+    )
 
     async def listen() -> None:
-        async with serve(market, host, port, mistakes, Options(speed=pace)) as server:
+        async with AsyncExitStack() as stack:
+            try:
+                server = await stack.enter_async_context(serve(market, host, port, mistakes, Options(speed=pace)))
+            except (OSError, UnicodeError) as error:
+                raise UsageError(
+                    f"{host}:{port} cannot be listened on: {getattr(error, 'strerror', None) or error}.",
+                    "Name another --port; 0 takes a free one.",
+                ) from error
             print(f"listening on {server.url} and {server.rest_url}: {', '.join(market.products)}", file=sys.stderr)
             await until_signal(seconds)
 
-    try:
-        asyncio.run(listen())
-    except OSError as error:
-        raise UsageError(
-            f"{host}:{port} cannot be listened on: {error.strerror or error}.",
-            "Name another --port; 0 takes a free one.",
-        ) from error
+    asyncio.run(listen())
 
 
 @app.command()
 def products(
     output: ListFormatOption = ListFormat.LINES,
-    quote_currency: Annotated[str | None, typer.Option("--quote", help="Only those priced in this currency.")] = None,
+    quote_currency: Annotated[
+        str | None, typer.Option("--quote", metavar="CURRENCY", help="Only those priced in this currency.")
+    ] = None,
     url: UrlOption = None,
 ) -> None:
     """List what Coinbase trades."""
@@ -241,7 +281,9 @@ def products(
 
 @app.command()
 def backtest(
-    path: Annotated[Path, typer.Argument(help="A recording, a folder of them, or a 5-second grid (.parquet).")],
+    path: Annotated[
+        Path, typer.Argument(metavar="PATH", help="A recording, a folder of them, or a 5-second grid (.parquet).")
+    ],
     forecaster: Annotated[
         list[Forecaster] | None, typer.Option("--forecaster", help="Which to judge; all if none is named.")
     ] = None,
@@ -258,11 +300,11 @@ def backtest(
     except ImportError as error:
         raise UsageError(
             f"backtest needs more than the core: {error.name} is not installed.",
-            "pip install 'coinbase_insights[lake]'",
+            "In a clone of the repository: pip install '.[lake]'",
         ) from error
     from .show.listing import json_lines, table
 
-    rows = rows_of(judge(path, tuple(forecaster or list(Forecaster)), channel))
+    rows = rows_of(judge(path, tuple(forecaster or list(Forecaster)), channel, _say))
     print(json_lines(HEADS, rows) if output is ListFormat.JSON else table(HEADS, rows))
 
 
@@ -275,6 +317,8 @@ class Watching:
         from .pipe import Pipe
 
         self._pipe = Pipe(product_ids, channel=channel, forecaster=forecaster)
+        self._channel = channel
+        self._was_stopped = False
         self._output = output
         self._seconds = None if length is None else settings.duration(length)
 
@@ -300,6 +344,11 @@ class Watching:
         def go(sink: "Sink") -> str:
             watch = Watch(self._pipe, sink, live_state=live_state, speed=speed, journal=journal)
             asyncio.run(watch.run(source(watch), self._seconds, check))
+            self._was_stopped = bool(watch.ended_by)
+            if live_state != "REPLAY" and not self._pipe.counts.received and not watch.ended_by:
+                # The detail goes on with when the next try would have been.
+                reason = watch.view("CONNECTING", time.monotonic()).detail.rpartition(", reconnecting")[0]
+                raise UnreachableError(f"The feed never came up: {reason or 'no message has come'}.")
             return watch.summary()
 
         try:
@@ -311,7 +360,41 @@ class Watching:
         except BrokenPipeError:
             _leave_stdout()
             return
-        print(summary, file=sys.stderr)
+        _say(summary)
+
+    def say_if_empty(self, source: Path) -> None:
+        """After a replay without any quote, say where quotes are to be had."""
+        pipe = self._pipe
+        if pipe.counts.quotes or self._was_stopped or self._seconds is not None:
+            return
+        here = _products_in(source, self._channel)
+        other = Channel.TICKER if self._channel is Channel.LEVEL2 else Channel.LEVEL2
+        if here and pipe.counts.other["another product"]:
+            hint = f"It has quotes of {', '.join(here)}; name one of them after --product-id, or none."
+        elif _products_in(source, other):
+            hint = f"It has quotes of another channel: try --channel {other}."
+        else:
+            hint = "Is it a recording of tickers, or of level2 books with their snapshot?"
+        _say_problem(f"There was no quote of {' or '.join(pipe.product_ids) or 'any product'} in {source}.", hint)
+
+
+def _products_in(source: Path, channel: Channel) -> list[str]:
+    """Name the first products that a recording has quotes of, by its first messages."""
+    from .log.journal import read
+    from .pipe import Pipe
+
+    pipe = Pipe(channel=channel)
+    for item in islice(read(source), FIRST_LOOK):
+        for _ in pipe.take(item):
+            pass
+    return sorted(pipe.last_known)[:10]
+
+
+def _refuse_with(what: str, given: dict[str, object]) -> None:
+    """Raise UsageError for the first option that was given though it says nothing beside `what`."""
+    for option, value in given.items():
+        if value is not None:
+            raise UsageError(f"{option} says nothing about {what}.", f"Leave {option} or {what} out.")
 
 
 def _market_speed(text: str) -> float:
@@ -323,8 +406,10 @@ def _market_speed(text: str) -> float:
 
 def main() -> None:
     """Run the command line; the only place that prints an error and exits."""
+    if sys.stdout is None:
+        _fail("There is no stdout to write to.", "Send it to /dev/null if it is not wanted.", UsageError.exit_code)
     try:
-        app(standalone_mode=False)
+        app(sys.argv[1:] or ["--help"], standalone_mode=False)
         sys.stdout.flush()
     except typer.Exit as done:
         sys.exit(done.exit_code)
@@ -336,19 +421,32 @@ def main() -> None:
         )
     except BrokenPipeError:
         _leave_stdout()
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        _leave_stdout()
+        _fail(f"stdout cannot be written: {error.strerror}.", "", 1)
     except KeyboardInterrupt:
         sys.exit(130)
 
 
 def _leave_stdout() -> None:
-    """Whoever read our lines has read enough: a good end. Nothing may be written there any more, not even at exit."""
+    """Whoever read our lines has read enough, or the disk is full: nothing may be written any more, not even at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _fail(message: str, hint: str, exit_code: int) -> None:
+def _fail(message: str, hint: str, exit_code: int) -> NoReturn:
+    _say_problem(f"error: {message}", hint)
+    sys.exit(exit_code)
+
+
+def _say_problem(message: str, hint: str) -> None:
     from .show.safe import safe
 
-    print(f"error: {safe(message)}", file=sys.stderr)
+    _say(safe(message))
     if hint:
-        print(f"hint: {safe(hint)}", file=sys.stderr)
-    sys.exit(exit_code)
+        _say(f"hint: {safe(hint)}")
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)

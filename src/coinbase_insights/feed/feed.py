@@ -19,9 +19,9 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI, WebSocketException
 from websockets.frames import Close
 
-from ..errors import UnreachableError
+from ..errors import UnreachableError, UsageError
 from ..message import Item, Lost, Message, Opened
-from .endpoints import channel_name, parts_of, subscriptions
+from .endpoints import channel_name, is_here, parts_of, subscriptions
 from .line import BookLine, Line
 from .reply import Reply
 from .timing import Timing

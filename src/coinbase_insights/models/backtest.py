@@ -1,11 +1,12 @@
 """How good is each forecaster? Every forecast it would have made, against what came true, beside "nothing changes"."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import isnan
 from pathlib import Path
 from typing import Any
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,6 +20,7 @@ HEADS = (
     "product_id", "forecaster", "scored", "unscored", "mae", "mae_ratio", "rmse_ratio", "p_value", "band_coverage",
     "band_width_bp",
 )  # fmt: skip
+COMPILING = "compiling the rules, once: about 20 s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +46,26 @@ class Judgement:
     """Its mean full width, in basis points of the mid-price."""
 
 
-def backtest(path: Path, forecasters: Sequence[str], channel: str = "ticker") -> list[Judgement]:
-    """Judge forecasters on each product of a recording or grid.
+def backtest(
+    path: Path, forecasters: Sequence[str], channel: str = "ticker", tell: Callable[[str], None] | None = None
+) -> list[Judgement]:
+    """Judge forecasters on each product of a recording or grid; `tell` a person of what takes long.
 
     Raises RecordingError when there is no quote in it.
     """
-    judgements = [judge(history, name) for history in histories(path, channel) for name in forecasters]
+    judgements: list[Judgement] = []
+    for history in histories(path, channel):
+        if tell is not None and not judgements and not is_compiled():
+            tell(COMPILING)
+        judgements += [judge(history, name) for name in forecasters]
     if not judgements:
         raise RecordingError(f"There is no quote in {path}.", "Try --channel level2, if order books were recorded.")
     return judgements
+
+
+def is_compiled() -> bool:
+    """Tell whether these rules were compiled before and their machine code kept (engine/compiled.py)."""
+    return any(Path(str(numba.config.CACHE_DIR)).rglob("*.nbc"))  # type: ignore[attr-defined]  # set at run time
 
 
 def judge(history: History, forecaster: str) -> Judgement:
