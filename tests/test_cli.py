@@ -5,15 +5,24 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import tomllib
 from datetime import timedelta
 from pathlib import Path
 
+import numba
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import coinbase_insights
+from coinbase_insights.errors import RecordingError
+from coinbase_insights.feed import products
 from coinbase_insights.log.journal import encode
 from coinbase_insights.message import Message
+from coinbase_insights.models.backtest import COMPILING
+from coinbase_insights.models.backtest import backtest as judge_all
+from coinbase_insights.models.history import grid as history_of_grid
 from frames import START, heartbeat, rfc3339, ticker
 
 PROGRAM = (sys.executable, "-m", "coinbase_insights")
@@ -107,6 +116,11 @@ def test_a_reader_that_has_read_enough_is_a_good_end(recording: Path) -> None:
         (("run", "--from", "nowhere.rec"), "There is no recording nowhere.rec", "--record"),
         (("run", "--from", "x.rec", "--speed", "fast"), "'fast' is not a speed", "max"),
         (("run", "--from", "x.rec", "--record", "y.rec"), "--from plays a recording", "Leave one of them out"),
+        (("run", "-p", "ETH-USD", "--speed", "2"), "--speed is that of a recording", "--from"),
+        (("run", "--from", "x.rec", "--feed", "exchange"), "--feed says nothing about --from", "Leave --feed"),
+        (("run", "--from", "x.rec", "--url", "ws://x"), "--url says nothing about --from", "Leave --url"),
+        (("run", "--from", "x.rec", "--compression"), "--compression says nothing about", "Leave --compression"),
+        (("simulate", "x.rec", "--seed", "1"), "--seed says nothing about a recording", "Leave --seed"),
         (("simulate", "--faults", "close=1001@100 duplikate/10"), "duplikate", "duplicate"),
         (("demo", "--speed", "max"), "at up to 60 times", ""),
         (("backtest", "nowhere.rec"), "There is no recording nowhere.rec", "--record"),
@@ -200,3 +214,145 @@ def test_backtest_is_a_table_of_all_forecasters(recording: Path) -> None:
     assert set(rows) == {"last", "trend", "tilt"}
     assert rows["last"]["mae_ratio"] == 1.0
     assert rows["tilt"]["scored"] == 47
+
+
+def test_without_a_word_it_shows_the_help() -> None:
+    done = command()
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == command("--help").stdout
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a disk that is always full")
+@pytest.mark.parametrize("arguments", [("--help",), ("run", "--format", "json"), ("run", "--format", "lines")])
+def test_a_full_disk_under_stdout_is_said_in_a_line(arguments: tuple[str, ...], recording: Path) -> None:
+    source = ("--from", str(recording), "--speed", "max") if arguments[0] == "run" else ()
+
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            (*PROGRAM, *arguments, *source), stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False
+        )
+
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (
+        1,
+        "error: stdout cannot be written: No space left on device.",
+    )
+    assert "Traceback" not in done.stderr
+
+
+def test_a_stdout_that_is_closed_is_said_in_a_line() -> None:
+    script = f"{sys.executable} -m coinbase_insights --help >&-"
+
+    done = subprocess.run(("bash", "-c", script), capture_output=True, text=True, timeout=60, check=False)
+
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: There is no stdout to write to.\n")
+    assert len(done.stderr.splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [(("-p", "BTC-USD"), "It has quotes of ETH-USD"), (("--channel", "level2"), "try --channel ticker.")],
+)
+def test_a_replay_without_a_quote_says_where_they_are(recording: Path, arguments: tuple[str, ...], hint: str) -> None:
+    done = command("run", "--from", str(recording), "--speed", "max", *arguments)
+
+    assert done.returncode == 0
+    assert "There was no quote of " in done.stderr
+    assert hint in done.stderr
+
+
+def test_a_feed_that_never_came_up_is_said_at_the_end() -> None:
+    done = command("run", "-p", "ETH-USD", "--url", "ws://127.0.0.1:9", "--for", "1s")
+
+    assert done.returncode == 1
+    assert "error: The feed never came up: " in done.stderr
+    assert "refused" in done.stderr.splitlines()[-1]
+    assert "reconnecting" not in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("answer", [b"rubbish\r\n\r\n", b'HTTP/1.0 200 OK\r\n\r\n[{"id":"\xff"}]'])
+def test_an_answer_that_is_no_list_of_products_is_no_answer(answer: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        thread = threading.Thread(target=answer_each, args=(server, answer), daemon=True)
+        thread.start()
+        listed = command("products", "--url", f"ws://127.0.0.1:{port}")
+        checked = products.check(f"http://127.0.0.1:{port}", ("ETH-USD",))
+
+    assert listed.returncode == 1
+    assert listed.stderr.startswith(f"error: http://127.0.0.1:{port} did not give the list of products: ")
+    assert checked == []
+
+
+def answer_each(server: socket.socket, answer: bytes) -> None:
+    for _ in range(2):
+        client, _address = server.accept()
+        with client:
+            client.recv(65536)
+            client.sendall(answer)
+
+
+def grid(path: Path, **changes: object) -> Path:
+    """Write a grid of 60 rows with some columns changed; None leaves one out."""
+    rows = range(60)
+    columns: dict[str, object] = {
+        "ts": [5.0 * row for row in rows],
+        "mid": [100.0 + row for row in rows],
+        "seg": [1] * 60,
+    }
+    columns |= changes
+    pq.write_table(pa.table({name: values for name, values in columns.items() if values is not None}), path)
+    return path
+
+
+def test_a_grid_is_judged(tmp_path: Path) -> None:
+    history = history_of_grid(grid(tmp_path / "g.parquet"))
+
+    assert (history.bids[0], history.times[1]) == (1_000_000, 5_000_000)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"mid": None}, "it has no column mid"),
+        ({"ts": ["soon"] * 60}, "its column ts holds string, not numbers"),
+        ({"mid": [100.0] * 7 + [float("nan")] + [1.0] * 52}, "in column mid, row 7 "),
+        ({"mid": [100.0] * 7 + [None] + [1.0] * 52}, "in column mid, row 7 "),
+        ({"mid": [100.0] * 9 + [-1.0] * 51}, "in column mid, row 9 "),
+        ({"mid": [1e300] * 60}, "in column mid, row 0 "),
+        ({"mid": [float("inf")] * 60}, "in column mid, row 0 "),
+        ({"ask": [1.0] * 60}, "in column ask, row 0 "),
+        ({"ts": [5.0, 10.0, 10.0, *range(11, 68)]}, "in column ts, row 2 "),
+        ({"ts": [1e300] * 60}, "in column ts, row 0 "),
+        ({"seg": [float("nan")] * 60}, "in column seg, row 0 "),
+        ({"obi": [2.0] * 60}, "in column obi, row 0 "),
+        ({"ts": [], "mid": [], "seg": []}, "not numbers"),
+    ],
+)
+def test_a_bad_grid_is_refused_by_its_first_bad_row(tmp_path: Path, changes: dict[str, object], words: str) -> None:
+    path = grid(tmp_path / "g.parquet", **changes)
+
+    with pytest.raises(RecordingError, match="no 5-second grid") as caught:
+        history_of_grid(path)
+
+    assert words in caught.value.message
+
+
+def test_what_is_no_parquet_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "g.parquet").write_text("hello")
+
+    with pytest.raises(RecordingError, match="cannot be read as Parquet"):
+        history_of_grid(tmp_path / "g.parquet")
+
+
+def test_compiling_is_told_only_while_nothing_is_compiled(
+    recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
+    judge_all(recording, ("last",), tell=told.append)
+    (tmp_path / "fold.nbc").touch()
+    judge_all(recording, ("last",), tell=told.append)
+
+    assert told == [COMPILING]

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coinbase_insights.engine import compiled
+from coinbase_insights.engine import state as memory
 from coinbase_insights.engine.fold import FIGURES, Columns, fold
 from coinbase_insights.engine.insight import Insight
 from coinbase_insights.engine.product import Product
@@ -16,7 +17,7 @@ from coinbase_insights.engine.state import State, new_state, save, tidy
 from coinbase_insights.log.journal import read
 from coinbase_insights.models.history import histories
 from coinbase_insights.pipe import Pipe
-from quotes import bits, random_rows
+from quotes import SECOND, START, Row, bits, random_rows
 from test_figures import RECORDINGS
 
 FORECASTERS = ("last", "trend", "tilt")
@@ -59,6 +60,24 @@ def test_compiled_equals_interpreted_on_anything(seed: int, forecaster: str) -> 
 def test_compiled_equals_interpreted_when_totals_come_near_64_bits() -> None:
     rows = [row._replace(bid=row.bid + 10**12 - 10**9, ask=row.ask + 10**12 - 10**9) for row in random_rows(1, 3000)]
     assert_same_bits(list(zip(*[row for row in rows if row.ask <= 10**12], strict=True)), "tilt")
+
+
+def test_a_forecast_without_a_score_has_no_error_of_nothing_changes_either() -> None:
+    rows = random_rows(3, 3000)
+    columns = assert_same_bits(list(zip(*rows, strict=True)), "tilt")
+    unscored = columns.errors == -1.0
+    assert unscored.any()
+    assert np.array_equal(columns.base_errors == -1.0, unscored)
+    assert np.array_equal(np.isnan(columns.base_errors), np.isnan(columns.errors))
+
+
+def test_a_forecast_that_was_dropped_to_make_room_is_unscored(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "SMALLEST_RING", 16)
+    monkeypatch.setattr(memory, "LARGEST_RING", 32)
+    rows = [Row(START + second * SECOND, 1000 + second, 1001 + second) for second in range(200)]
+    columns = assert_same_bits(list(zip(*rows, strict=True)), "tilt")
+    assert columns.errors[:168].tolist() == columns.base_errors[:168].tolist() == [-1.0] * 168
+    assert np.isnan(columns.errors[168:]).all()
 
 
 def by_name(insight: Insight) -> dict[str, float | None]:

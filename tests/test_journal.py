@@ -1,5 +1,7 @@
 """What is written is read again, whatever it is and whatever happens to the disk."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -130,5 +132,48 @@ def test_a_full_disk_is_told_at_the_first_line() -> None:
     journal = Journal(Path("/dev/full"))
     with pytest.raises(RecordingError, match="No space left"):
         journal.write(Message(1, b"{}"))
-    with pytest.raises((RecordingError, OSError)):
+    journal.close()
+
+
+def test_a_disk_that_fails_at_the_sync_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    journal = Journal(tmp_path / "a.rec")
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(RecordingError, match="cannot be written: Input/output error"):
+        journal.sync()
+    with pytest.raises(RecordingError, match="cannot be written: Input/output error"):
         journal.close()
+
+
+def test_what_is_on_no_disk_needs_no_sync(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (Path(os.devnull), tmp_path / "pipe"):
+        journal = Journal(path)
+        journal.write(Message(1, b"{}"))
+        journal.close()
+
+
+@pytest.mark.parametrize("content", [
+    b"hello\n", b"a\tb\n1\t2\n", b"12\n13\n", b"\x89PNG\r\n\x1a\n\0", b'{"type":"ticker"}', b"\n",
+])  # fmt: skip
+def test_the_file_of_somebody_else_is_not_appended_to(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_bytes(content)
+    with pytest.raises(RecordingError, match="is not a recording") as caught:
+        Journal(path)
+    assert "another file" in caught.value.hint
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("torn", [b"1", b"1692437494500000000", b"1692437494500000000\t#ope"])
+def test_a_first_line_that_a_crash_has_torn_is_counted_as_it_stands(tmp_path: Path, torn: bytes) -> None:
+    path = tmp_path / "a.rec"
+    path.write_bytes(torn)
+    assert list(read(path)) == [Message(0, torn)]
+    for number in (3, 4):
+        journal = Journal(path)
+        journal.write(Message(number, b"{}"))
+        journal.close()
+    assert list(read(path)) == [Message(0, torn), Message(3, b"{}"), Message(4, b"{}")]

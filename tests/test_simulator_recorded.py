@@ -191,6 +191,17 @@ def test_a_file_without_frames_is_refused(tmp_path: Path) -> None:
 
 def test_what_cannot_be_read_has_an_empty_label() -> None:
     assert label(b"\xff") == label(b"[1]") == label(b'{"type":5}') == Label()
+    assert label(b'{"type":"\xff"}') == label(b'{"x":' + b"[" * 100_000) == Label()
+
+
+@pytest.mark.parametrize(
+    "wicked", [b'{"type":"ticker","product_id":"ETH-USD","side":"\xff"}', b'{"type":' + b"[" * 100_000]
+)
+def test_a_frame_that_cannot_be_read_stops_no_recording(tmp_path: Path, wicked: bytes) -> None:
+    write(tmp_path, (0, TICKER % (1, "ETH-USD", 1)))
+    path = tmp_path / "some.rec"
+    path.write_bytes(path.read_bytes() + b"1692437495500000000\t" + wicked + b"\n")
+    assert list(Recording(path).products) == ["ETH-USD"]
 
 
 def test_a_slow_reader_of_a_recording_loses_nothing(tmp_path: Path) -> None:

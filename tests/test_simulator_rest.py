@@ -112,6 +112,13 @@ def test_a_granularity_that_coinbase_has_not_is_refused() -> None:
     assert answer(MARKET, "/products/ETH-USD/candles?granularity=61").status == 400
 
 
+@pytest.mark.parametrize("number", ["%C2%B2", "%D9%A6%D9%A0", "9" * 5000])
+def test_only_plain_whole_numbers_are_numbers(number: str) -> None:
+    assert answer(MARKET, f"/products/ETH-USD/candles?granularity={number}").status == 400
+    assert get(f"/api/v3/brokerage/market/products/ETH-USD/ticker?limit={number}")["trades"]
+    assert get(f"/api/v3/brokerage/market/product_book?product_id=ETH-USD&limit={number}")["pricebook"]["bids"]
+
+
 def test_currencies_are_those_of_the_products() -> None:
     assert {"BTC", "USD", "SKL", "JPY"} <= {currency["id"] for currency in get("/currencies")}
 

@@ -90,7 +90,8 @@ def test_a_lost_change_of_the_order_book_asks_for_a_new_connection() -> None:
     watch = Watch(Pipe(channel="level2"), Notes())
     asked: list[str] = []
     watch.reconnect = asked.append
-    items = [Opened(1_795_352_400 * SECOND, "ws://x"), level2(0, "snapshot"), level2(1, "update"), level2(3, "update")]
+    opened = Opened(1_795_352_400 * SECOND, "ws://x")
+    items: list[Item] = [opened, level2(0, "snapshot"), level2(1, "update"), level2(3, "update")]
 
     asyncio.run(watch.run(give(items)))
 

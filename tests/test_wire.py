@@ -344,7 +344,7 @@ def test_the_books_of_2026_are_never_crossed_and_lie_near_the_tickers(shared_dat
 @pytest.mark.parametrize("name", [EXCHANGE_2021, ADVANCED_2026])
 def test_everything_recorded_is_read(shared_data: Path, name: str, from_book: bool) -> None:
     messages = list(recorded(shared_data / name))
-    line = reader(is_advanced(messages[0]), from_book=from_book)
+    line = reader(bool(is_advanced(messages[0])), from_book=from_book)
     kinds: dict[type[Event], int] = defaultdict(int)
     for data in messages:
         for event in line.read(data):

@@ -431,7 +431,7 @@ def main() -> None:
 
 
 def _leave_stdout() -> None:
-    """Whoever read our lines has read enough, or the disk is full: nothing may be written any more, not even at exit."""
+    """Whoever read our lines has read enough, or its disk is full: nothing may be written any more, even at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

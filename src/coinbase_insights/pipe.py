@@ -93,6 +93,7 @@ class Pipe:
         self._start: int | None = None
         self._beats: dict[str | None, Heartbeat] = {}
         self._missed_since_beat = 0
+        self._unbelieved_beats: Counter[str | None] = Counter()
         self._is_up = False
         self._is_silent = False
 
@@ -166,6 +167,7 @@ class Pipe:
             self._break()
         self._reader = None
         self._beats.clear()
+        self._unbelieved_beats.clear()
         self._missed_since_beat = 0
 
     def _break(self) -> None:
@@ -267,14 +269,16 @@ class Pipe:
     def _beat(self, beat: Heartbeat, received_at: int) -> Event:
         self._end_silence(beat.time)
         if not self._clock.heard(beat.time, received_at // 1000):
-            self._missed_since_beat += 1  # It did come.
+            self._unbelieved_beats[beat.product_id] += 1
             return Bad("time: more than 60 s off", beat.product_id)
         last = self._beats.get(beat.product_id)
         if last is not None and beat.time <= last.time:
             return Stale()
         if last is not None:
-            self.counts.missed += max(0, _beats_between(last, beat) - self._missed_since_beat)
+            known = self._missed_since_beat + self._unbelieved_beats[beat.product_id]
+            self.counts.missed += max(0, _beats_between(last, beat) - known)
         self._missed_since_beat = 0
+        self._unbelieved_beats.pop(beat.product_id, None)
         self._beats[beat.product_id] = beat
         return beat
 

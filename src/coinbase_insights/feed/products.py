@@ -18,7 +18,7 @@ LAST_LOOK = 2.0
 """Seconds to find near names once a product was refused."""
 MOST_BYTES = 32 * 2**20
 NO_ANSWER = (OSError, HTTPException, msgspec.MsgspecError, UnicodeError, OverflowError, RecursionError)
-"""All that reading an answer may raise: no line, no HTTP, no JSON, not of our shape, not UTF-8, no such port, too deep."""
+"""All that reading an answer may raise: no line, no HTTP, not our kind of JSON, no UTF-8, no such port, too deep."""
 
 
 class ListedProduct(msgspec.Struct, frozen=True):

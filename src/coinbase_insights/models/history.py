@@ -142,11 +142,9 @@ def _prices(path: Path, columns: dict[str, NDArray[Any]]) -> tuple[NDArray[Any],
     mid = columns["mid"]
     _units(path, "mid", mid)
     sides = [columns.get(name, mid) for name in ("bid", "ask")]
-    bid, ask = (
-        _units(path, name, np.where(np.isnan(side), mid, side))
-        for name, side in zip(("bid", "ask"), sides, strict=True)
-    )
-    _refuse(path, "ask", ask < bid, sides[1], "is below the bid")
+    filled = [np.where(np.isnan(side), mid, side) for side in sides]
+    bid, ask = _units(path, "bid", filled[0]), _units(path, "ask", filled[1])
+    _refuse(path, "ask", ask < bid, filled[1], "is below the bid")
     return bid, ask
 
 
