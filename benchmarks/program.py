@@ -52,9 +52,10 @@ def _screen() -> list[Row]:
         with opened(command) as terminal:
             terminal.wait_for(b"LIVE", 20)
             terminal.watch(WARM)
+            drawn = terminal.drawn
             shares = [_share(terminal) for _ in range(SECONDS // SLICE)]
-            drawn, size = terminal.drawn / (WARM + SECONDS), terminal.resident()
-    what = f"screen at rest, drawn {drawn:.1f} times a second, the quietest {SLICE} of {SECONDS} s"
+            drawn, size = terminal.drawn - drawn, terminal.resident()
+    what = f"screen at rest, drawn {drawn / SECONDS:.1f} times a second, the quietest {SLICE} of {SECONDS} s"
     return [
         at_most("first screen after the start", soonest, 1, "s"),
         at_most(what, min(shares), 1.5, "% of a core", f"on average {sum(shares) / len(shares):.1f} %"),

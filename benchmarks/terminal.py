@@ -48,9 +48,9 @@ class Terminal:
                 self.drawn += os.read(self._ours, 65_536).count(b"\x1b[H")
 
     def cpu(self) -> float:
-        """Seconds of CPU so far, of its first thread."""
-        scheduled = Path(f"/proc/{self.process.pid}/schedstat").read_text(encoding="ascii")
-        return int(scheduled.split()[0]) / 1e9
+        """Seconds of CPU so far, to the nanosecond, of the threads that are still there."""
+        tasks = Path(f"/proc/{self.process.pid}/task").glob("*/schedstat")
+        return sum(int(task.read_text(encoding="ascii").split()[0]) for task in tasks) / 1e9
 
     def resident(self) -> float:
         """Megabytes of memory in use now."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coinbase_insights.engine import compiled
@@ -52,6 +52,7 @@ def test_compiled_equals_interpreted_on_a_recording(
         assert_same_bits(history[2:], forecaster, history.decimals)
 
 
+@settings(max_examples=20)  # Each of hundreds of quotes.
 @given(st.integers(0, 10**9), st.sampled_from(FORECASTERS))
 def test_compiled_equals_interpreted_on_anything(seed: int, forecaster: str) -> None:
     assert_same_bits(list(zip(*random_rows(seed, 500), strict=True)), forecaster)

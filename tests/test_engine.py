@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 from scipy import stats  # type: ignore[import-untyped]
@@ -27,6 +27,8 @@ from quotes import SECOND, START, Row, bits, figures, played, random_rows, take
 FORECASTERS = ("last", "trend", "tilt")
 LENGTHS = {"1m": 60 * SECOND, "5m": 300 * SECOND, "15m": 900 * SECOND}
 seeds = st.integers(0, 10**9)
+few = settings(max_examples=20)
+"""Each example is hundreds of quotes."""
 steps = st.lists(
     st.tuples(
         st.sampled_from([0, 1, SECOND, 5 * SECOND, 30 * SECOND, 60 * SECOND, 299 * SECOND]),
@@ -76,6 +78,7 @@ def test_the_biggest_spread_is_exact_and_stays(walk: list[tuple[int, int, int]])
     assert newest["mid_price"] == float(Fraction(rows[-1].ask + rows[-1].bid, 200))
 
 
+@few
 @given(seeds, st.integers(1, 299), st.sampled_from(FORECASTERS))
 def test_a_run_that_is_saved_and_loaded_anywhere_goes_on_bit_for_bit(seed: int, cut: int, forecaster: str) -> None:
     rows = random_rows(seed, 300)
@@ -94,6 +97,7 @@ def test_a_state_that_is_loaded_is_the_one_that_was_saved() -> None:
     assert bits(load(json.loads(json.dumps(save(state))))) == bits(state)
 
 
+@few
 @given(seeds, st.integers(0, 299), st.integers(1, 4), st.sampled_from(FORECASTERS))
 def test_finer_units_change_no_figure(seed: int, cut: int, more: int, forecaster: str) -> None:
     rows = random_rows(seed, 300)
@@ -106,6 +110,7 @@ def test_finer_units_change_no_figure(seed: int, cut: int, more: int, forecaster
     assert bits(list(played(finer, state))) == bits(whole[cut:])
 
 
+@few
 @given(seeds, st.sampled_from([4, 64]))
 def test_a_ring_that_grows_changes_no_figure(seed: int, size: int) -> None:
     rows = random_rows(seed, 300)
@@ -115,6 +120,7 @@ def test_a_ring_that_grows_changes_no_figure(seed: int, size: int) -> None:
         assert bits(list(played(rows))) == bits(whole)
 
 
+@few
 @given(seeds, st.integers(0, 299))
 def test_totals_that_start_anew_change_no_figure(seed: int, cut: int) -> None:
     rows = random_rows(seed, 300)
@@ -187,6 +193,7 @@ def test_after_a_million_quotes_no_sum_has_drifted() -> None:
     assert newest["skill"] == pytest.approx(1 - fsum(quotes.errors[due]) / fsum(quotes.base_errors[due]), rel=1e-9)
 
 
+@few
 @given(seeds, st.integers(1, 250), st.sampled_from(FORECASTERS))
 def test_another_future_changes_no_figure_of_the_past(seed: int, now: int, forecaster: str) -> None:
     rows = random_rows(seed, 300)
@@ -195,6 +202,7 @@ def test_another_future_changes_no_figure_of_the_past(seed: int, now: int, forec
     assert bits(list(played(rows[: now + 1] + later, forecaster=forecaster))[: now + 1]) == bits(past)
 
 
+@few
 @given(seeds, st.sampled_from(FORECASTERS))
 def test_a_forecast_is_judged_as_it_was_made(seed: int, forecaster: str) -> None:
     rows = [row._replace(heard_until=NEVER) for row in random_rows(seed, 200)]
@@ -210,6 +218,7 @@ def test_a_forecast_is_judged_as_it_was_made(seed: int, forecaster: str) -> None
         assert quotes.errors[k] == pytest.approx(expected, rel=1e-12, abs=0, nan_ok=True)
 
 
+@few
 @given(seeds, st.integers(2, 300))
 def test_trend_is_the_line_of_scikit_learn(seed: int, count: int) -> None:
     rows = random_rows(seed, count)
@@ -245,6 +254,7 @@ def test_a_minute_alone_proves_nothing() -> None:
     assert isnan(two_sided_p(5.0, 0.0, 5))
 
 
+@few
 @given(seeds)
 def test_heartbeats_change_no_figure_while_the_line_is_up(seed: int) -> None:
     random, tape, seconds = Random(seed), Tape(), 1.0

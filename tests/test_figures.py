@@ -81,10 +81,10 @@ def assert_same(expected: Any, actual: Any, close: float, path: str = "") -> Non
 
 
 def assert_equals_oracle(played: Played, forecaster: str) -> int:
-    """Compare some hundreds of insights of each product, the last among them; give how many quotes there were."""
+    """Compare a hundred insights or so of each product, the last among them; give how many quotes there were."""
     for product_id, quotes in played.quotes.items():
         oracle = Oracle(quotes, played.gaps[product_id], forecaster)
-        for k in range(len(quotes) - 1, -1, -1 - len(quotes) // 300):
+        for k in range(len(quotes) - 1, -1, -1 - len(quotes) // 150):
             actual = msgspec.to_builtins(played.insights[product_id][k])
             assert_same(oracle.figures(k), actual, 1e-9 * float(oracle.mids[k]), f"{product_id}[{k}]")
         if forecaster == "trend":

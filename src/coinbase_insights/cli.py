@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack
-from enum import StrEnum
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -19,6 +18,21 @@ import typer
 
 from . import __version__, settings
 from .errors import InsightsError, UnknownProductError, UnreachableError, UsageError
+from .options import (
+    URL_VARIABLE,
+    Channel,
+    FeedName,
+    Forecaster,
+    ForecasterOption,
+    Format,
+    FormatOption,
+    ForOption,
+    ListFormat,
+    ListFormatOption,
+    ProductIds,
+    RecordOption,
+    UrlOption,
+)
 
 if TYPE_CHECKING:
     from .message import Item
@@ -28,7 +42,6 @@ if TYPE_CHECKING:
 ABOUT = "Coinbase's market-data feeds turned into insight: spread, mean mid-prices, and an honest 60-second forecast."
 FASTEST_MARKET = 60
 """Times real time; the synthetic market is computed, and a core can do no more."""
-URL_VARIABLE = "COINBASE_INSIGHTS_URL"
 FIRST_LOOK = 10_000
 """Messages of a recording that are read to say which products it holds."""
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
@@ -42,59 +55,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-
-
-class Channel(StrEnum):
-    """What Coinbase sends: tickers each 5 s, tickers at each trade, or the order book."""
-
-    TICKER_BATCH = "ticker_batch"
-    TICKER = "ticker"
-    LEVEL2 = "level2"
-
-
-class FeedName(StrEnum):
-    """Coinbase's two public feeds."""
-
-    EXCHANGE = "exchange"
-    ADVANCED = "advanced"
-
-
-class Forecaster(StrEnum):
-    """Ways to forecast the mid-price 60 seconds ahead."""
-
-    TILT = "tilt"
-    TREND = "trend"
-    LAST = "last"
-
-
-class Format(StrEnum):
-    """Ways to show insights; auto is the screen in a terminal, and plain lines elsewhere."""
-
-    AUTO = "auto"
-    SCREEN = "screen"
-    LINES = "lines"
-    JSON = "json"
-
-
-class ListFormat(StrEnum):
-    """Ways to show a table."""
-
-    LINES = "lines"
-    JSON = "json"
-
-
-ProductIds = Annotated[
-    list[str] | None,
-    typer.Option("--product-id", "-p", metavar="PRODUCT", help="A product such as ETH-USD; repeat it for a table."),
-]
-FormatOption = Annotated[Format, typer.Option("--format", help="How to show it.")]
-ListFormatOption = Annotated[ListFormat, typer.Option("--format", help="A table to read, or an object a line.")]
-ForecasterOption = Annotated[Forecaster, typer.Option("--forecaster", help="How to forecast.")]
-ForOption = Annotated[str | None, typer.Option("--for", metavar="DURATION", help="End after this long: 90s, 15m, 1h.")]
-RecordOption = Annotated[Path | None, typer.Option("--record", metavar="PATH", help="Keep every message in this file.")]
-UrlOption = Annotated[
-    str | None, typer.Option("--url", envvar=URL_VARIABLE, metavar="URL", help="Another address of the feed.")
-]
 
 
 def _version(wanted: bool) -> None:
@@ -346,9 +306,7 @@ class Watching:
             asyncio.run(watch.run(source(watch), self._seconds, check))
             self._was_stopped = bool(watch.ended_by)
             if live_state != "REPLAY" and not self._pipe.counts.received and not watch.ended_by:
-                # The detail goes on with when the next try would have been.
-                reason = watch.view("CONNECTING", time.monotonic()).detail.rpartition(", reconnecting")[0]
-                raise UnreachableError(f"The feed never came up: {reason or 'no message has come'}.")
+                raise UnreachableError(f"The feed never came up: {watch.trouble or 'no message has come'}.")
             return watch.summary()
 
         try:

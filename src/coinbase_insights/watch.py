@@ -261,6 +261,11 @@ class Watch:
             _thinned(product) if self._sink.draws else (),
         )
 
+    @property
+    def trouble(self) -> str:
+        """Why there is no connection now; empty when there is one, or when none was tried."""
+        return "" if self._lost is None else self._lost.reason
+
     def summary(self) -> str:
         """Say in a line what this run has seen."""
         counts = self.pipe.counts

@@ -1,0 +1,65 @@
+"""What commands share on the command line: the words that may be chosen, and how options are described.
+
+Nothing here is read or checked; that is cli.py's and settings.py's work.
+"""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+URL_VARIABLE = "COINBASE_INSIGHTS_URL"
+
+
+class Channel(StrEnum):
+    """What Coinbase sends: tickers each 5 s, tickers at each trade, or the order book."""
+
+    TICKER_BATCH = "ticker_batch"
+    TICKER = "ticker"
+    LEVEL2 = "level2"
+
+
+class FeedName(StrEnum):
+    """Coinbase's two public feeds."""
+
+    EXCHANGE = "exchange"
+    ADVANCED = "advanced"
+
+
+class Forecaster(StrEnum):
+    """Ways to forecast the mid-price 60 seconds ahead."""
+
+    TILT = "tilt"
+    TREND = "trend"
+    LAST = "last"
+
+
+class Format(StrEnum):
+    """Ways to show insights; auto is the screen in a terminal, and plain lines elsewhere."""
+
+    AUTO = "auto"
+    SCREEN = "screen"
+    LINES = "lines"
+    JSON = "json"
+
+
+class ListFormat(StrEnum):
+    """Ways to show a table."""
+
+    LINES = "lines"
+    JSON = "json"
+
+
+ProductIds = Annotated[
+    list[str] | None,
+    typer.Option("--product-id", "-p", metavar="PRODUCT", help="A product such as ETH-USD; repeat it for a table."),
+]
+FormatOption = Annotated[Format, typer.Option("--format", help="How to show it.")]
+ListFormatOption = Annotated[ListFormat, typer.Option("--format", help="A table to read, or an object a line.")]
+ForecasterOption = Annotated[Forecaster, typer.Option("--forecaster", help="How to forecast.")]
+ForOption = Annotated[str | None, typer.Option("--for", metavar="DURATION", help="End after this long: 90s, 15m, 1h.")]
+RecordOption = Annotated[Path | None, typer.Option("--record", metavar="PATH", help="Keep every message in this file.")]
+UrlOption = Annotated[
+    str | None, typer.Option("--url", envvar=URL_VARIABLE, metavar="URL", help="Another address of the feed.")
+]
