@@ -147,3 +147,9 @@ def test_every_figure_equals_its_definition_through_gaps_doubles_and_silence(see
     assert assert_equals_oracle(played, forecaster) > 500
     counts = played.pipe.counts
     assert min(counts.gaps, counts.duplicates, played.insights["ETH-USD"][-1].unscored) > 0
+
+
+@pytest.mark.parametrize("forecaster", FORECASTERS)
+def test_every_figure_equals_its_definition_when_quotes_come_right_on_the_marks(forecaster: str) -> None:
+    tape = Tape().quotes_until(5, 300).lost(300.5).opened(325).quotes_until(325, 600)
+    assert assert_equals_oracle(Played(tape.items, "ticker_batch", forecaster), forecaster) == 116
