@@ -91,7 +91,9 @@ def run(
     ] = None,
     speed: Annotated[
         str | None,
-        typer.Option(metavar="SPEED", show_default="1", help="Of --from: 1 as recorded, 10 ten times as fast, max."),
+        typer.Option(
+            "--speed", metavar="SPEED", show_default="1", help="Of --from: 1 as recorded, 10 ten times as fast, max."
+        ),
     ] = None,
     length: ForOption = None,
     url: UrlOption = None,
@@ -144,7 +146,7 @@ def demo(
     record: RecordOption = None,
     length: ForOption = None,
     speed: Annotated[
-        str, typer.Option(metavar="SPEED", help="Of the simulated market's clock: 1, 10, up to 60.")
+        str, typer.Option("--speed", metavar="SPEED", help="Of the simulated market's clock: 1, 10, up to 60.")
     ] = "1",
 ) -> None:
     """Show the same with a simulated exchange on this machine: no network is needed, and no price is real."""
@@ -169,19 +171,22 @@ def simulate(
     recording: Annotated[
         Path | None, typer.Argument(metavar="[PATH]", help="A recording to serve; without one, a synthetic market.")
     ] = None,
-    host: Annotated[str, typer.Option(metavar="HOST", help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, metavar="PORT", help="0 takes a free one.")] = 8765,
+    host: Annotated[str, typer.Option("--host", metavar="HOST", help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, metavar="PORT", help="0 takes a free one.")] = 8765,
     speed: Annotated[
-        str, typer.Option(metavar="SPEED", help="1 as it was, 10 ten times as fast; a recording also max.")
+        str, typer.Option("--speed", metavar="SPEED", help="1 as it was, 10 ten times as fast; a recording also max.")
     ] = "1",
     seed: Annotated[
         int | None,
         typer.Option(
-            metavar="NUMBER", show_default="1", help="Of the synthetic market: the same seed, the same market."
+            "--seed",
+            metavar="NUMBER",
+            show_default="1",
+            help="Of the synthetic market: the same seed, the same market.",
         ),
     ] = None,
     faults: Annotated[
-        str, typer.Option(metavar="FAULTS", help="Faults to make, as: close=1001@100 duplicate/10.")
+        str, typer.Option("--faults", metavar="FAULTS", help="Faults to make, as: close=1001@100 duplicate/10.")
     ] = "",
     length: ForOption = None,
 ) -> None:
