@@ -14,9 +14,9 @@ from websockets.asyncio.client import connect
 
 from coinbase_insights.errors import RecordingError
 from coinbase_insights.simulator.faults import Faults, parse_faults
-from coinbase_insights.simulator.label import Label, label
 from coinbase_insights.simulator.recorded import Recording
 from coinbase_insights.simulator.server import Options, Server, serve
+from coinbase_insights.wire.label import Label, label
 
 Frame = dict[str, Any]
 

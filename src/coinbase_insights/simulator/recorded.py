@@ -11,10 +11,10 @@ import msgspec
 from ..errors import RecordingError
 from ..log import journal
 from ..message import Message
+from ..wire.label import ACKNOWLEDGEMENT, ERROR, HEARTBEATS, Label, label
 from .digits import SIZE_DECIMALS, whole
 from .events import Day, Trade
 from .history import Bar
-from .label import ACKNOWLEDGEMENT, ERROR, HEARTBEATS, Label, label
 from .market import Standing
 from .product import Product
 

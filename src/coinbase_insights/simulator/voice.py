@@ -7,13 +7,13 @@ left out or added before it, so that the client sees no hole. Pure: requests and
 from collections import deque
 
 from ..message import Message
+from ..wire.label import ACKNOWLEDGEMENT, ERROR, Label, label
 from .advanced import Envelope
 from .advanced_frames import heartbeat as advanced_heartbeat
 from .advanced_frames import renumber, sequence_num
 from .advanced_subscriptions import AdvancedSubscriptions
 from .exchange_frames import heartbeat as exchange_heartbeat
 from .exchange_subscriptions import ExchangeSubscriptions
-from .label import ACKNOWLEDGEMENT, ERROR, Label, label
 from .product import Product
 from .recorded import Recording
 from .request import Frame, Refusal

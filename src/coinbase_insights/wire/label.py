@@ -1,6 +1,7 @@
-"""What a recorded frame is: its channel and products, so that each client gets what it subscribed and no more.
+"""What is written on a message: its feed, channel, products and number, and nothing of what it says.
 
-Reads both feeds; never changes a byte.
+The simulator gives each client by it what was subscribed and no more; the lake keeps it beside the text. Total, as
+the readers are: any bytes have a label. Never changes a byte.
 """
 
 import msgspec
@@ -29,7 +30,10 @@ class Label(msgspec.Struct, frozen=True, gc=False):
     """`exchange` or `advanced`; empty where the frame does not tell."""
     snapshot: bool = False
     sequence: int = 0
+    """Of the product, on Exchange; 0 where there is none."""
     trade_id: int = 0
+    sequence_num: int | None = None
+    """Of the connection, on Advanced Trade."""
 
 
 class _Named(msgspec.Struct):
@@ -49,6 +53,7 @@ class _Frame(msgspec.Struct):
     channel: str = ""
     product_id: str = ""
     sequence: int = 0
+    sequence_num: int | None = None
     trade_id: int = 0
     last_trade_id: int = 0
     events: list[_Event] = []
@@ -79,4 +84,5 @@ def _advanced(frame: _Frame) -> Label:
         products.update(each.product_id for each in (*event.tickers, *event.trades, *event.candles))
     products.discard("")
     snapshot = any(event.type == "snapshot" for event in frame.events)
-    return Label(ADVANCED_CHANNELS.get(frame.channel, frame.channel), frozenset(products), "advanced", snapshot)
+    channel = ADVANCED_CHANNELS.get(frame.channel, frame.channel)
+    return Label(channel, frozenset(products), "advanced", snapshot, sequence_num=frame.sequence_num)
