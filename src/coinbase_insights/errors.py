@@ -46,3 +46,15 @@ class RecordingError(InsightsError):
     """A recording cannot be read, or cannot be written."""
 
     exit_code = 2
+
+
+class StorageError(InsightsError):
+    """What must be kept cannot be: a folder, a disk or an object store does not take it, or is damaged."""
+
+    exit_code = 4
+
+
+class LockedError(InsightsError):
+    """Another process writes there."""
+
+    exit_code = 5

@@ -1,4 +1,4 @@
-"""What a source gives: the messages of a connection, and when the line opened and was lost.
+"""What a source gives: the messages of a connection, and when the line opened, was lost, or went unkept.
 
 Nothing here is parsed; a message is kept as the bytes that the exchange sent.
 """
@@ -30,7 +30,17 @@ class Lost(msgspec.Struct, frozen=True, gc=False):
     """How many attempts in a row have failed to bring a quote."""
     retry_in: float = 0.0
     """Seconds until the next attempt; nothing is known of it in a recording."""
+    messages: int | None = None
+    """How many the connection brought; None where nobody counted."""
 
 
-Line = Opened | Lost
-Item = Message | Opened | Lost
+class Unstored(msgspec.Struct, frozen=True, gc=False):
+    """Messages came and could not be kept, for the storage was full."""
+
+    received_at: int
+    """When it took one again."""
+    count: int
+
+
+Line = Opened | Lost | Unstored
+Item = Message | Opened | Lost | Unstored

@@ -13,7 +13,7 @@ from msgspec import structs
 
 from .clock import Clock
 from .engine.product import Product
-from .message import Item, Line, Lost, Message
+from .message import Item, Line, Message, Opened, Unstored
 from .quote import Bad, Event, Heartbeat, Missed, Other, Quote, Refusal, Stale, Subscribed, is_product_id
 from .wire import Reader, is_advanced, reader
 
@@ -158,8 +158,10 @@ class Pipe:
                 self.counts.bad[TOO_MANY_DIGITS] += 1
 
     def _line(self, item: Line) -> None:
-        """A connection has begun, or has ended."""
-        if isinstance(item, Lost):
+        """A connection has begun, or has ended, or its messages were not kept."""
+        if isinstance(item, Unstored):
+            self.counts.missed += item.count
+        if not isinstance(item, Opened):
             self._break()
             return
         if self._reader is not None:

@@ -16,7 +16,7 @@ from typing import Protocol, TypeVar, cast
 
 from .engine.product import Product
 from .log.journal import Journal
-from .message import Item, Lost, Message, Opened
+from .message import Item, Line, Lost, Message
 from .pipe import Pipe
 from .show.numbers import counted
 from .show.view import LineState, ProductView, View
@@ -145,7 +145,7 @@ class Watch:
         self._quote_at[product.product_id] = self._heard_at
         self._sink.insight(product, self.pipe)
 
-    def _line(self, item: Opened | Lost) -> None:
+    def _line(self, item: Line) -> None:
         if isinstance(item, Lost):
             self._lost, self._lost_at = item, time.monotonic()
 

@@ -1,8 +1,10 @@
 """Recordings and journals: messages in a text file, in the order in which they came.
 
 One line a frame: receive time in integer nanoseconds since 1970 UTC, a TAB, the untouched frame, a newline.
-A line whose text starts with `#` is ours: `#opened URL`, `#lost REASON`, and `#frame BASE64` for a frame that
-cannot stand on one line as it is (it holds a newline, or starts with `#`).
+A line whose text starts with `#` is ours: `#opened URL`; `#lost REASON`, or `#lost messages=N REASON` where the
+messages of the connection were counted; `#unstored N` for messages that found no room; `#frame BASE64` for a frame
+that cannot stand on one line as it is (it holds a newline, or starts with `#`); and `#sum LINES CRC32`,
+which says how many lines stand before it since the last sum, and what their bytes add up to (segments.py).
 Nothing here reads what a frame says.
 """
 
@@ -18,7 +20,7 @@ from itertools import chain, islice
 from pathlib import Path
 
 from ..errors import RecordingError
-from ..message import Item, Line, Lost, Message, Opened
+from ..message import Item, Line, Lost, Message, Opened, Unstored
 
 FSYNC_INTERVAL = 1.0
 """Seconds after which a written line is on the disk at the latest, while more lines come."""
@@ -28,6 +30,9 @@ HEAD = 2**16
 """Bytes of a file that are looked at before it is appended to."""
 _TORN = re.compile(rb"[0-9]{1,19}(\t#.*)?", re.DOTALL).fullmatch
 """What a crash at the very first write may leave, when it is no whole line."""
+_COUNTED = re.compile(r"messages=([0-9]{1,18})(?: (.*))?", re.ASCII | re.DOTALL).fullmatch
+SUM = re.compile(rb"([0-9]{1,19}\t#sum ([0-9]{1,18}) )([0-9a-f]{8})\n").fullmatch
+"""A line that vouches for those before it; it is no item."""
 _CANNOT_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EROFS)
 """What fsync says of a file that is on no disk, such as /dev/null or a pipe."""
 
@@ -36,14 +41,26 @@ def encode(item: Item) -> bytes:
     """Give the line that stands for one message, or for one event of the line."""
     if isinstance(item, Message):
         return b"%d\t%b\n" % (item.received_at, _one_line(item.data))
-    word, text = ("opened", item.url) if isinstance(item, Opened) else ("lost", item.reason)
-    return b"%d\t#%b %b\n" % (item.received_at, word.encode(), " ".join(text.split()).encode())
+    return b"%d\t#%b\n" % (item.received_at, " ".join(_words(item).split()).encode())
+
+
+def _words(item: Line) -> str:
+    if isinstance(item, Opened):
+        return f"opened {item.url}"
+    if isinstance(item, Unstored):
+        return f"unstored {item.count}"
+    return f"lost {item.reason}" if item.messages is None else f"lost messages={item.messages} {item.reason}"
 
 
 def _one_line(frame: bytes) -> bytes:
     if b"\n" in frame or b"\r" in frame or frame.startswith(b"#"):
-        return b"#frame " + b64encode(frame)
+        return framed(frame)
     return frame
+
+
+def framed(frame: bytes) -> bytes:
+    """Write any bytes as text that stands on one line and is read as the same frame."""
+    return b"#frame " + b64encode(frame)
 
 
 def decode(line: bytes) -> Item | None:
@@ -63,8 +80,17 @@ def decode(line: bytes) -> Item | None:
     if word == b"#opened":
         return Opened(received_at, rest.decode(errors="replace"))
     if word == b"#lost":
-        return Lost(received_at, rest.decode(errors="replace"))
+        return _lost(received_at, rest.decode(errors="replace"))
+    if word == b"#unstored" and rest.isdigit() and len(rest) < 20:
+        return Unstored(received_at, int(rest))
     return None
+
+
+def _lost(received_at: int, text: str) -> Lost:
+    counted = _COUNTED(text)
+    if counted is None:
+        return Lost(received_at, text)
+    return Lost(received_at, counted[2] or "", messages=int(counted[1]))
 
 
 def read(path: Path) -> Iterator[Item]:
@@ -103,6 +129,8 @@ def _items(file: Path, lines: Iterator[bytes]) -> Iterator[Item]:
     for line in chain(first, lines):
         item = decode(line)
         if item is None:
+            if SUM(line):
+                continue
             item = Message(received_at, line.rstrip(b"\r\n"))
         received_at = item.received_at
         yield item

@@ -1,0 +1,281 @@
+"""The journal of a service: an ordered list of lines without end, in a folder of segments that are recordings each.
+
+Every line but the sums has an offset, counted from 0 over the life of the journal. A segment is named by the offset
+of its first line, so that nothing else has to be remembered: `00000000000000001440.rec`. Before each sync a `#sum`
+line vouches for what stands before it; a damaged line is found by it. One process writes, and holds the lock.
+Nothing here reads what a frame says.
+"""
+
+import errno
+import fcntl
+import os
+import time
+from io import FileIO
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+from zlib import crc32
+
+from ..errors import LockedError, StorageError
+from ..message import Item, Unstored
+from .journal import SUM, decode, encode
+
+MEGABYTE = 2**20
+SEGMENT_BYTES = 64 * MEGABYTE
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What a disk says that is full, or that we may not fill further; it heals."""
+
+
+def is_sum(line: bytes) -> bool:
+    """Tell whether a line vouches for those before it."""
+    return SUM(line) is not None
+
+
+def vouches(line: bytes, count: int, crc: int) -> bool:
+    """Tell whether a sum is that of so many lines with this CRC-32, and whole itself."""
+    match = SUM(line)
+    return match is not None and int(match[2]) == count and int(match[3], 16) == crc32(match[1], crc)
+
+
+def segments(folder: Path) -> list[tuple[int, Path]]:
+    """Give the segments of a journal with the offsets of their first lines, oldest first."""
+    named = (path for path in folder.glob("*.rec") if path.stem.isdecimal() and path.stem.isascii())
+    return sorted((int(path.stem), path) for path in named)
+
+
+class Segments:
+    """The journal that is being written.
+
+    When the disk is full, or the journal has grown to `most_bytes`, lines are counted instead of written, until there
+    is room again; then a line says how many they were.
+    """
+
+    def __init__(
+        self, folder: Path, *, start: int = 0, most_bytes: int | None = None, segment_bytes: int = SEGMENT_BYTES
+    ) -> None:
+        """Take up a journal where it ends, or begin one at the offset `start`.
+
+        Raises LockedError when another process writes it, and StorageError when the folder cannot be written or the
+        journal is damaged.
+        """
+        self.unstored = 0
+        """Items that found no room since the start."""
+        self.torn_bytes = 0
+        """What a crash had left of a last line that was never whole, and is dropped."""
+        self._folder = folder
+        self._most_bytes = most_bytes
+        self._segment_bytes = segment_bytes
+        self._untold = 0
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock = take_lock(folder / "lock")
+            known = segments(folder)
+            self.first, path = known[-1] if known else (start, _path(folder, start))
+            self._older_bytes = sum(older.stat().st_size for _, older in known[:-1])
+            self._file = FileIO(path, "a+")
+            tail = self._recover(path)
+            _sync_folder(folder)
+        except OSError as error:
+            raise StorageError(
+                f"The journal in {folder} cannot be written: {error.strerror}.", "Name another place after --to."
+            ) from error
+        self.end = self.first + tail.lines
+        """Offset of the next line."""
+        self.torn_bytes = tail.torn
+        self._size, self._crc, self._unsummed = tail.size, tail.crc, tail.unsummed
+        self.durable = self.end - tail.unsummed
+        """Lines with offsets below this are on the disk."""
+        self.sync()
+
+    def _recover(self, path: Path) -> "Tail":
+        try:
+            return recover(self._file, path)
+        except StorageError:
+            self._file.close()
+            os.close(self._lock)
+            raise
+
+    @property
+    def size(self) -> int:
+        """Bytes that the journal takes now."""
+        return self._older_bytes + self._size
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the newest item found no room."""
+        return self._untold > 0
+
+    def write(self, item: Item) -> bool:
+        """Add one line; tell whether there was room. Raises StorageError when the disk fails in another way."""
+        lines = [encode(item)]
+        if self._untold:
+            lines.insert(0, encode(Unstored(item.received_at, self._untold)))
+        text = b"".join(lines)
+        is_over = self._most_bytes is not None and self.size + len(text) > self._most_bytes
+        if is_over or not self._fits(text):
+            self.unstored += 1
+            self._untold += 1
+            return False
+        self._untold = 0
+        self._size += len(text)
+        self._crc = crc32(text, self._crc)
+        self._unsummed += len(lines)
+        self.end += len(lines)
+        return True
+
+    def _fits(self, text: bytes) -> bool:
+        """Write it whole or not at all; tell whether there was room."""
+        try:
+            self._write_all(text)
+        except OSError as error:
+            os.ftruncate(self._file.fileno(), self._size)
+            if error.errno not in NO_ROOM:
+                raise self._failed(error) from error
+            return False
+        return True
+
+    def _write_all(self, line: bytes) -> None:
+        while line:
+            line = line[self._file.write(line) :]
+
+    def _failed(self, error: OSError) -> StorageError:
+        return StorageError(
+            f"The journal in {self._folder} cannot be written: {error.strerror}.", "What is in it is kept."
+        )
+
+    def seal(self) -> int:
+        """Write the sum of what is new; give the offset up to which it vouches. The next `fsync` makes it durable."""
+        if not self._unsummed:
+            return self.end
+        head = b"%d\t#sum %d " % (time.time_ns(), self._unsummed)
+        line = b"%b%08x\n" % (head, crc32(head, self._crc))
+        if not self._fits(line):
+            return self.end - self._unsummed
+        self._size += len(line)
+        self._crc, self._unsummed = 0, 0
+        return self.end
+
+    def fsync(self) -> None:
+        """Bring all that is written onto the disk.
+
+        Raises StorageError when the disk does not take it: after that nobody knows what it holds, so it is not tried
+        again (the pages may be marked clean: Rebello et al., Can Applications Recover from fsync Failures?, 2020).
+        """
+        try:
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise self._failed(error) from error
+
+    def sync(self) -> None:
+        """Seal, bring onto the disk, and begin a new segment when this one is large enough, or must be got rid of."""
+        end = self.seal()
+        self.fsync()
+        self.durable = end
+        if end == self.end and self._size and (self._size >= self._segment_bytes or self.is_full):
+            self._begin_segment()
+
+    def _begin_segment(self) -> None:
+        path = _path(self._folder, self.end)
+        try:
+            file = FileIO(path, "a+")
+            _sync_folder(self._folder)
+        except OSError as error:
+            if error.errno not in NO_ROOM:
+                raise self._failed(error) from error
+            return  # The old one goes on until there is room for a new one.
+        self._file.close()
+        self._older_bytes += self._size
+        self._file, self._size, self.first = file, 0, self.end
+
+    def drop(self, offset: int) -> None:
+        """Remove the segments whose lines all lie before an offset: they are kept somewhere else now."""
+        known = segments(self._folder)
+        for (_, path), (next_first, _) in pairwise(known):
+            if next_first <= offset:
+                self._older_bytes -= path.stat().st_size
+                path.unlink()
+
+    def close(self) -> None:
+        """Sync and let go of the lock."""
+        try:
+            self.sync()
+        finally:
+            self._file.close()
+            os.close(self._lock)
+
+
+class Tail(NamedTuple):
+    """What was found in a segment that is taken up again."""
+
+    lines: int
+    """Those with an offset."""
+    size: int
+    torn: int
+    """Bytes behind the last whole line, which are dropped."""
+    crc: int
+    """Of the lines behind the last sum, and how many they are."""
+    unsummed: int
+
+
+def recover(file: FileIO, path: Path) -> Tail:
+    """Find the end of a segment and cut off what a crash has left behind the last whole line.
+
+    Raises StorageError when a line that a sum has vouched for is damaged: nothing is written behind it.
+    """
+    file.seek(0)
+    lines = crc = unsummed = size = 0
+    with open(os.dup(file.fileno()), "rb") as reader:
+        for line in reader:
+            if is_sum(line):
+                if not vouches(line, unsummed, crc):
+                    raise damaged(path, size)
+                unsummed = crc = 0
+            elif line.endswith(b"\n") and decode(line) is not None:
+                lines, unsummed, crc = lines + 1, unsummed + 1, crc32(line, crc)
+            elif any(is_sum(later) for later in reader):
+                raise damaged(path, size)
+            else:
+                break
+            size += len(line)
+    torn = os.fstat(file.fileno()).st_size - size
+    if torn:
+        os.ftruncate(file.fileno(), size)
+    return Tail(lines, size, torn, crc, unsummed)
+
+
+def damaged(path: Path, place: int) -> StorageError:
+    """Make the error of a segment whose sum is not that of its lines."""
+    return StorageError(
+        f"{path} is damaged before byte {place}: its lines do not add up to their sum.",
+        "Look at it with `coinbase_insights verify`; it can set the segment aside.",
+    )
+
+
+def take_lock(path: Path) -> int:
+    """Lock a file for this process, as long as it lives; give its descriptor. Raises LockedError naming the holder."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        holder = os.read(descriptor, 100).decode(errors="replace").strip()
+        os.close(descriptor)
+        raise LockedError(
+            f"{path.parent} is written by another process ({holder or 'it has not said which'}).",
+            "End that one first, or name another place.",
+        ) from error
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, b"pid %d\n" % os.getpid(), 0)
+    return descriptor
+
+
+def _path(folder: Path, first: int) -> Path:
+    return folder / f"{first:020d}.rec"
+
+
+def _sync_folder(folder: Path) -> None:
+    """Bring the names in a folder onto the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
