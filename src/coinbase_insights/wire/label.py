@@ -79,10 +79,13 @@ def _exchange(frame: _Frame) -> Label:
 
 
 def _advanced(frame: _Frame) -> Label:
-    products = {event.product_id for event in frame.events}
+    products: set[str] = set()
+    snapshot = False
     for event in frame.events:
-        products.update(each.product_id for each in (*event.tickers, *event.trades, *event.candles))
+        products.add(event.product_id)
+        for each in event.tickers or event.trades or event.candles:
+            products.add(each.product_id)
+        snapshot = snapshot or event.type == "snapshot"
     products.discard("")
-    snapshot = any(event.type == "snapshot" for event in frame.events)
     channel = ADVANCED_CHANNELS.get(frame.channel, frame.channel)
     return Label(channel, frozenset(products), "advanced", snapshot, sequence_num=frame.sequence_num)
