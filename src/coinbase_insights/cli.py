@@ -193,11 +193,11 @@ def simulate(
     """Be a local Coinbase: both WebSocket feeds and their REST calls on one port."""
     import asyncio
 
+    from .running import until_signal
     from .simulator.faults import parse_faults
     from .simulator.market import Market
     from .simulator.recorded import Recording
     from .simulator.server import Options, serve
-    from .watch import until_signal
 
     if recording is not None:
         _refuse_with("a recording", {"--seed": seed})

@@ -6,23 +6,20 @@ This is where the clock is: it says how old the newest quote is, when to draw, a
 """
 
 import asyncio
-import signal
-import threading
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, suppress
 from functools import partial
-from typing import Protocol, TypeVar, cast
+from typing import Protocol
 
 from .engine.product import Product
 from .log.journal import Journal
 from .message import Item, Line, Lost, Message
 from .pipe import Pipe
+from .running import in_background, next_signal
 from .show.numbers import counted
 from .show.view import LineState, ProductView, View
 
-T = TypeVar("T")
-SIGNALS = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM", signal.SIGHUP: "SIGHUP"}
 STALE_AFTER = 10.0
 """Seconds without any message, after which no value is shown as current."""
 QUIET_AFTER = 15.0
@@ -288,61 +285,3 @@ def _thinned(product: Product) -> tuple[tuple[float, float], ...]:
     newest = history[-1][0]
     step = len(history) // CHART_POINTS + 1
     return tuple(((newest - at) / 1e6, mid) for at, mid in history[::-step][::-1])
-
-
-async def next_signal() -> str:
-    """Wait for Ctrl-C or one of the system's ways to end a program, and name it.
-
-    What follows is the end, and short: until then a second Ctrl-C still breaks it off, other signals change nothing.
-    """
-    loop = asyncio.get_running_loop()
-    signalled: asyncio.Future[str] = loop.create_future()
-    for number, name in SIGNALS.items():
-        loop.add_signal_handler(number, _settle, signalled, name)
-    try:
-        return await signalled
-    finally:
-        for number in SIGNALS:
-            loop.remove_signal_handler(number)
-            if signalled.done() and not signalled.cancelled() and number != signal.SIGINT:
-                signal.signal(number, signal.SIG_IGN)
-
-
-def _settle(signalled: "asyncio.Future[str]", name: str) -> None:
-    if not signalled.done():
-        signalled.set_result(name)
-
-
-async def until_signal(seconds: float | None) -> None:
-    """Wait so long, or for ever, or until a signal says stop."""
-    try:
-        async with asyncio.timeout(seconds):
-            await next_signal()
-    except TimeoutError:
-        return
-
-
-async def in_background(work: Callable[[], T]) -> T:
-    """Run blocking work in a thread that does not hold up the end of the program."""
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[T] = loop.create_future()
-
-    def settle(result: T | None, error: Exception | None) -> None:
-        if future.done():
-            return
-        if error is not None:
-            future.set_exception(error)
-        else:
-            future.set_result(cast("T", result))
-
-    def run() -> None:
-        result, problem = None, None
-        try:
-            result = work()
-        except Exception as error:  # noqa: BLE001 - it is handed on to whoever awaits
-            problem = error
-        with suppress(RuntimeError):  # The program has ended meanwhile.
-            loop.call_soon_threadsafe(settle, result, problem)
-
-    threading.Thread(target=run, daemon=True).start()
-    return await future

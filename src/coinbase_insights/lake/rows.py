@@ -1,6 +1,6 @@
 """Lines of a journal as rows of `raw`, and back; and rows as the bytes of a Parquet file. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from io import BytesIO
 
 import pyarrow as pa
@@ -90,7 +90,7 @@ def items(batch: pa.RecordBatch) -> Iterator[Item]:
         yield Unstored(stamp * 1000 + rest, 1) if item is None else item
 
 
-def to_parquet(tables: Iterator[pa.Table], level: int) -> bytes:
+def to_parquet(tables: Iterable[pa.Table], level: int) -> bytes:
     """Write rows as one Parquet file, each table a row group; `level` is that of zstd.
 
     No column is larger than its text: whole numbers are kept as steps, names once a group.

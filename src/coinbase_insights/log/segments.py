@@ -166,13 +166,24 @@ class Segments:
         except OSError as error:
             raise self._failed(error) from error
 
+    def confirm(self, end: int) -> None:
+        """Know that what `seal` has vouched for is on the disk; begin a new segment when this one is large enough.
+
+        It also ends when it is full, for only a segment that has ended can be dropped.
+        """
+        self.durable = max(self.durable, end)
+        if self._size >= self._segment_bytes or (self._size and self.is_full):
+            if self.end > self.durable:
+                self.durable = self.seal()
+                self.fsync()
+            if self.end == self.durable:
+                self._begin_segment()
+
     def sync(self) -> None:
-        """Seal, bring onto the disk, and begin a new segment when this one is large enough, or must be got rid of."""
+        """Seal, bring onto the disk, and confirm."""
         end = self.seal()
         self.fsync()
-        self.durable = end
-        if end == self.end and self._size and (self._size >= self._segment_bytes or self.is_full):
-            self._begin_segment()
+        self.confirm(end)
 
     def _begin_segment(self) -> None:
         path = _path(self._folder, self.end)

@@ -1,0 +1,68 @@
+"""Lines from the journal into `raw`: as many as are durable, a bounded number at a time."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+
+from ..errors import InsightsError
+from ..log.segment_reader import SegmentReader
+from .compact import compact
+from .raw import Raw
+from .rows import rows
+
+LOG = "journal"
+"""The name of the journal in the column `log`."""
+GROUP_LINES, GROUP_BYTES = 50_000, 16 * 2**20
+"""What is held at once: a row group."""
+GROUPS_A_COMMIT = 8
+COMPACT_AFTER = 10
+"""Commits between two looks for parts to join."""
+
+
+class Landing:
+    """Goes on where the lake ends; whoever is killed when, each line lands once."""
+
+    def __init__(self, raw: Raw, journal: Path) -> None:
+        """Look where the lake ends. Raises as `Raw.parts`."""
+        self.raw = raw
+        self._journal = journal
+        self._commits = 0
+        self._take_up()
+
+    def _take_up(self) -> None:
+        self._reader = SegmentReader(self._journal, self.raw.landed(LOG))
+        self._connection = self.raw.last_connection(LOG)
+
+    @property
+    def landed(self) -> int:
+        """Offset behind the last line that is in the lake."""
+        return self.raw.landed(LOG)
+
+    def land(self, until: int, told: Callable[[int], None] = lambda _: None) -> None:
+        """Land all lines below an offset, and join parts now and then; `told` hears how far it has come.
+
+        Raises as `Raw.land` and `SegmentReader.read`; what has landed until then stays, and the next call goes on.
+        """
+        try:
+            while self._reader.offset < until:
+                self._commit(until)
+                told(self._reader.offset)
+        except InsightsError:
+            self._take_up()
+            raise
+
+    def _commit(self, until: int) -> None:
+        first, tables = self._reader.offset, list[pa.Table]()
+        while len(tables) < GROUPS_A_COMMIT:
+            start = self._reader.offset
+            lines = self._reader.read(until, GROUP_LINES, GROUP_BYTES)
+            if not lines:
+                break
+            table = rows(LOG, start, lines, self._connection)
+            self._connection = table.column("connection")[len(table) - 1].as_py()
+            tables.append(table)
+        self.raw.land(LOG, first, tables)
+        self._commits += 1
+        if self._commits % COMPACT_AFTER == 0:
+            compact(self.raw)

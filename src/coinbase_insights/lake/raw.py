@@ -1,0 +1,195 @@
+"""The table `raw`: lines of a log, landed exactly once, each row in the order of its offset.
+
+Each commit carries the log's next offset as a Delta app transaction, and goes through only if nobody has committed
+since we looked: so a row can be neither doubled nor left out, whoever is killed when. A part and its commit are on
+the disk before `land` returns.
+
+Format: the Delta protocol, github.com/delta-io/delta/blob/master/PROTOCOL.md; the library is delta-rs.
+"""
+
+import json
+import time
+from collections.abc import Iterable, Sequence
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from deltalake.transaction import AddAction, RemoveAction
+
+from ..errors import LockedError, StorageError
+from .parts import Part
+from .place import Place, place
+from .rows import SCHEMA, to_parquet
+from .sums import Sums
+from .tables import RAW
+
+SETTINGS = {"delta.logRetentionDuration": "interval 1 days", "delta.checkpointInterval": "100"}
+LANDED_LEVEL, COMPACTED_LEVEL = 3, 9
+"""Of zstd: quick at first, small in the end."""
+_NO_CLEANING = PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
+
+
+class Raw:
+    """The table as its one writer sees it, or a reader at one moment."""
+
+    def __init__(self, url: str, *, create: bool = False) -> None:
+        """Open the table of the lake at `url`, a folder or an address that delta-rs takes.
+
+        Raises StorageError when there is none and none is to be made, or when the place cannot be reached.
+        """
+        self.url = table_url(url)
+        self.place: Place = place(self.url)
+        self.sums = Sums(self.place)
+        try:
+            self._table = DeltaTable(self.url)
+        except TableNotFoundError as error:
+            if not create:
+                raise StorageError(
+                    f"There is no lake in {url}.", "Collect one: coinbase_insights ingest --to"
+                ) from error
+            self._table = self._create(url)
+        except (DeltaError, OSError) as error:
+            raise unusable(url, error) from error
+        if create:
+            self.sums.complete()
+
+    def _create(self, url: str) -> DeltaTable:
+        try:
+            return DeltaTable.create(self.url, SCHEMA, name=RAW.name, description=RAW.meaning, configuration=SETTINGS)
+        except (DeltaError, OSError) as error:
+            raise unusable(url, error) from error
+
+    @property
+    def version(self) -> int:
+        """The table's version that we know."""
+        return int(self._table.version())
+
+    def landed(self, log: str) -> int:
+        """Offset behind the last line of a log that is here; 0 when there is none."""
+        return self._table.transaction_version(log) or 0
+
+    def parts(self) -> list[Part]:
+        """Give all parts, by their logs and offsets. Raises StorageError for a file that is none."""
+        names = pa.table(self._table.get_add_actions()).column("path").to_pylist()
+        parts = []
+        for name in names:
+            part = Part.parse(name)
+            if part is None:
+                raise StorageError(f"{self.url} names a file that is not ours: {name}.")
+            parts.append(part)
+        return sorted(parts)
+
+    def last_connection(self, log: str) -> int | None:
+        """The connection of the last row of a log; None when there is none."""
+        mine = [part for part in self.parts() if part.log == log]
+        if not mine:
+            return None
+        column = self.read(mine[-1]).column("connection")
+        return column[len(column) - 1].as_py() if len(column) else None
+
+    def read(self, part: Part) -> pa.Table:
+        """Give the rows of a part. Raises StorageError when it is not there, or its bytes have changed."""
+        return pq.ParquetFile(pa.BufferReader(self.bytes_of(part))).read()
+
+    def bytes_of(self, part: Part) -> bytes:
+        """Give the bytes of a part. Raises StorageError when they are not there, or have changed."""
+        try:
+            data = self.place.read(part.name)
+        except OSError as error:
+            raise StorageError(f"{part.name} of {self.url} cannot be read: {error}.") from error
+        if not part.fits(data):
+            raise StorageError(f"{part.name} of {self.url} is damaged: its bytes have changed.")
+        return data
+
+    def land(self, log: str, first: int, tables: Sequence[pa.Table]) -> Part:
+        """Add rows, whose offsets begin at `first` and follow those that are here.
+
+        Raises LockedError when another process has written meanwhile, and StorageError when the place does not take
+        the rows; either way none of them has landed, and the same call may be made again.
+        """
+        landed = self.landed(log)
+        if first != landed:
+            raise StorageError(f"{log} would go on at {first} in {self.url}, where it has come to {landed}.")
+        part, size = self._write(log, first, sum(len(table) for table in tables), to_parquet(tables, LANDED_LEVEL))
+        self._commit([_add(part, size, new=True)], [Transaction(log, part.end)])
+        return part
+
+    def replace(self, old: Sequence[Part], tables: Iterable[pa.Table]) -> Part:
+        """Put one part in the place of several that follow each other; no row changes. Raises as `land`."""
+        first, rows = old[0].first, old[-1].end - old[0].first
+        part, size = self._write(old[0].log, first, rows, to_parquet(tables, COMPACTED_LEVEL))
+        now = time.time_ns() // 1_000_000
+        self._commit([_add(part, size, new=False), *(RemoveAction(each.name, False, now) for each in old)], [])
+        return part
+
+    def _write(self, log: str, first: int, rows: int, data: bytes) -> tuple[Part, int]:
+        """Write a part that no commit names yet; give it and its size."""
+        part = Part.of(log, first, rows, data)
+        try:
+            self.place.write(part.name, data)
+        except (OSError, DeltaError) as error:
+            raise unusable(self.url, error) from error
+        return part, len(data)
+
+    def clean(self, hours: float = 1.0) -> None:
+        """Remove the files that no version of the last hours names, such as what a crash has left, and old log files.
+
+        Raises as `land`.
+        """
+        try:
+            self._table.vacuum(retention_hours=int(hours), dry_run=False, enforce_retention_duration=False, full=True)
+            self._table.cleanup_metadata()
+        except (DeltaError, OSError) as error:
+            raise unusable(self.url, error) from error
+        self.refresh()
+        self.sums.complete()
+
+    def _commit(self, actions: list[AddAction | RemoveAction], transactions: list[Transaction]) -> None:
+        """Commit, if nobody else has since we looked; then bring it onto the disk."""
+        properties = CommitProperties(app_transactions=transactions, max_commit_retries=0)
+        try:
+            self._table.create_write_transaction(
+                actions,
+                "append",
+                SCHEMA,
+                commit_properties=properties,
+                post_commithook_properties=_NO_CLEANING,
+            )
+        except CommitFailedError as error:
+            self.refresh()
+            raise LockedError(
+                f"{self.url} was written by another process meanwhile.", "Let only one process write a lake."
+            ) from error
+        except (DeltaError, OSError) as error:
+            raise unusable(self.url, error) from error
+        self.refresh()
+        self.sums.complete()
+
+    def refresh(self) -> None:
+        """See what has been committed since."""
+        try:
+            self._table.update_incremental()
+        except (DeltaError, OSError) as error:
+            raise unusable(self.url, error) from error
+
+
+def table_url(lake: str) -> str:
+    """Give the address of the table in a lake."""
+    return f"{lake.rstrip('/')}/{RAW.name}"
+
+
+def unusable(url: str, error: Exception) -> StorageError:
+    """Make the error of a place that cannot be used now."""
+    text = " ".join(str(error).split())
+    return StorageError(f"The lake in {url} cannot be used: {text[:300]}.", "Name another place after --to.")
+
+
+def _add(part: Part, size: int, *, new: bool) -> AddAction:
+    statistics = {
+        "numRecords": part.rows,
+        "minValues": {"offset": part.first},
+        "maxValues": {"offset": part.end - 1},
+        "nullCount": {"offset": 0},
+    }
+    return AddAction(part.name, size, {}, time.time_ns() // 1_000_000, new, json.dumps(statistics))

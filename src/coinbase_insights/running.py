@@ -1,0 +1,69 @@
+"""What every command that runs for long needs: to hear that it should end, and to do slow work beside the loop."""
+
+import asyncio
+import signal
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TypeVar, cast
+
+T = TypeVar("T")
+SIGNALS = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM", signal.SIGHUP: "SIGHUP"}
+
+
+async def next_signal() -> str:
+    """Wait for Ctrl-C or one of the system's ways to end a program, and name it.
+
+    What follows is the end, and short: until then a second Ctrl-C still breaks it off, other signals change nothing.
+    """
+    loop = asyncio.get_running_loop()
+    signalled: asyncio.Future[str] = loop.create_future()
+    for number, name in SIGNALS.items():
+        loop.add_signal_handler(number, _settle, signalled, name)
+    try:
+        return await signalled
+    finally:
+        for number in SIGNALS:
+            loop.remove_signal_handler(number)
+            if signalled.done() and not signalled.cancelled() and number != signal.SIGINT:
+                signal.signal(number, signal.SIG_IGN)
+
+
+def _settle(signalled: "asyncio.Future[str]", name: str) -> None:
+    if not signalled.done():
+        signalled.set_result(name)
+
+
+async def until_signal(seconds: float | None) -> None:
+    """Wait so long, or for ever, or until a signal says stop."""
+    try:
+        async with asyncio.timeout(seconds):
+            await next_signal()
+    except TimeoutError:
+        return
+
+
+async def in_background(work: Callable[[], T]) -> T:
+    """Run blocking work in a thread that does not hold up the end of the program."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[T] = loop.create_future()
+
+    def settle(result: T | None, error: Exception | None) -> None:
+        if future.done():
+            return
+        if error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(cast("T", result))
+
+    def run() -> None:
+        result, problem = None, None
+        try:
+            result = work()
+        except Exception as error:  # noqa: BLE001 - it is handed on to whoever awaits
+            problem = error
+        with suppress(RuntimeError):  # The program has ended meanwhile.
+            loop.call_soon_threadsafe(settle, result, problem)
+
+    threading.Thread(target=run, daemon=True).start()
+    return await future
