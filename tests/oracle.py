@@ -93,7 +93,7 @@ class Oracle:
     def figures(self, k: int) -> dict[str, Any]:
         """Everything that is known right after quote k."""
         due = self.due(k)
-        last = due[-1] if due else None
+        last = due[-1] if due and due[-1] >= self.given_up(k) else None
         windows = {name: self.window(k, length) for name, length in LENGTHS.items()}
         scores = {name: self.scored(k, length) for name, length in LENGTHS.items()}
         widest = max(self.spreads[: k + 1])
@@ -205,12 +205,13 @@ class Oracle:
 
     def _learn(self) -> None:
         marks: list[MarkSeen] = []
-        moves: list[float] = []
-        imbalances: list[float] = []
-        pairs: list[tuple[float, float]] = []
-        factor, beta = 1.645, 0.0
+        moves, imbalances, pairs = Aged(), Aged(), Aged()
+        factor, beta, down = 1.645, 0.0, self.times[0]
         for first, last, until in self._segments():
             before: Fraction | None = None
+            for values in (moves, imbalances, pairs):
+                values.gap += (self.times[first] - down) / SECOND
+            down = until
             for number in range(ceil(Fraction(self.times[first], MARK)), ceil(Fraction(until, MARK))):
                 k = bisect_right(self.times, number * MARK, first, last + 1) - 1
                 mid = self.mids[k]
@@ -221,16 +222,16 @@ class Oracle:
                         factor = max(0.05, factor * (1 + 0.03 * (miss - 0.1)))
                     move = log(mid / earlier.mid)
                     if earlier.tilt is not None and abs(move) <= 0.2:
-                        pairs.append((earlier.tilt, 1e4 * move))
+                        pairs.add(earlier.tilt, 1e4 * move)
                         beta = slope(pairs)
                 if before is not None and abs(log(mid / before)) <= 0.2:
-                    moves.append(log(mid / before))
+                    moves.add(log(mid / before))
                 before = mid
                 i = self.imbalances[k]
                 if i is not None:
-                    imbalances.append(i)
+                    imbalances.add(i)
                 usual = root_mean_square(imbalances)
-                known = Learned(usual, beta, sigma(moves), len(moves), factor)
+                known = Learned(usual, beta, sigma(moves), len(moves.rows), factor)
                 time = number * MARK
                 z = None if i is None else tilt(i, known)
                 marks.append(MarkSeen(number, mid, z, self.forecast(k, time, known), self.band(k, known)))
@@ -242,6 +243,11 @@ class Oracle:
     def due(self, k: int) -> range:
         """The forecasts whose target time quote k has passed."""
         return range(bisect_left(self.times, self.times[k] - MINUTE, 0, k + 1))
+
+    def given_up(self, k: int) -> int:
+        """How many forecasts were due, or had lost their chance, when the line came back for the last time."""
+        back = max((after for after in self.gaps if after <= k), default=None)
+        return 0 if back is None else len(self.due(back))
 
     def _errors(self) -> tuple[list[float | None], list[Fraction | None]]:
         """Of each forecast, against the last quote at or before its target time; None if the line was down then."""
@@ -285,6 +291,8 @@ class Oracle:
         if not due:
             return None
         newest = (self.times[due[-1]] + MINUTE) // MINUTE
+        if self.times[k] // MINUTE - newest >= 15:
+            return None
         if newest not in self._p_values:
             self._p_values[newest] = self._p_value(due, newest)
         return self._p_values[newest]
@@ -299,7 +307,9 @@ class Oracle:
         complete = rows[rows.minute < newest]
         if complete.empty:
             return None
-        complete = complete[complete.minute > complete.minute.max() - 15]
+        complete = complete[complete.minute > newest - 1 - 15]
+        if complete.empty:
+            return None
         return diebold_mariano(complete)
 
     def forecast_error_exactly(self, j: int) -> Fraction:
@@ -344,34 +354,48 @@ def clip(value: float, limit: float) -> float:
     return max(-limit, min(limit, value))
 
 
-def weights(count: int, decay: float) -> "np.ndarray[Any, Any]":
-    """The newest counts one, each older one less."""
-    return decay ** np.arange(count - 1, -1, -1, dtype=float)
+class Aged:
+    """What was learned from, in its order, and how many seconds of gaps had passed before each."""
+
+    def __init__(self) -> None:
+        self.gap = 0.0
+        self.rows: list[tuple[float, ...]] = []
+        self.gaps: list[float] = []
+
+    def add(self, *values: float) -> None:
+        self.rows.append(values)
+        self.gaps.append(self.gap)
+
+    def weights(self, seconds: float) -> "np.ndarray[Any, Any]":
+        """The newest counts one; each older one less, by 5 seconds a row and by the gaps since."""
+        rows = 5.0 * np.arange(len(self.rows) - 1, -1, -1)
+        weights: np.ndarray[Any, Any] = np.exp(-(rows + self.gap - np.array(self.gaps)) / seconds)
+        return weights
 
 
-DAY = 0.5 ** (5 / 86_400)
+DAY = 86_400 / log(2)
 
 
-def root_mean_square(values: list[float]) -> float:
-    if not values:
+def root_mean_square(values: Aged) -> float:
+    if not values.rows:
         return 0.0
-    w = weights(len(values), DAY)
-    return sqrt(float((w * np.square(values)).sum() / w.sum()))
+    w, squares = values.weights(DAY), np.square(np.array(values.rows)[:, 0])
+    return sqrt(float((w * squares).sum() / w.sum()))
 
 
-def slope(pairs: list[tuple[float, float]]) -> float:
+def slope(pairs: Aged) -> float:
     """beta = sum(w z d) / (sum(w z^2) + 3 (sum(w) + 720))."""
-    z, d = np.array(pairs).T
-    w = weights(len(pairs), DAY)
+    z, d = np.array(pairs.rows).T
+    w = pairs.weights(DAY)
     return float((w * z * d).sum() / ((w * z * z).sum() + 3 * (w.sum() + 720)))
 
 
-def sigma(moves: list[float]) -> float | None:
+def sigma(moves: Aged) -> float | None:
     """Of a minute: half the variance of about 5 minutes, half of about an hour; None before twelve returns."""
-    if len(moves) < 12:
+    if len(moves.rows) < 12:
         return None
-    squares = np.square(moves)
-    fast, slow = (weights(len(moves), exp(-5 / seconds)) for seconds in (300, 3600))
+    squares = np.square(np.array(moves.rows)[:, 0])
+    fast, slow = moves.weights(300), moves.weights(3600)
     per_second = 0.5 * ((fast * squares).sum() / (5 * fast.sum()) + (slow * squares).sum() / (5 * slow.sum()))
     return sqrt(float(60 * per_second))
 

@@ -38,13 +38,16 @@ class Played:
         self.quotes: dict[str, list[Seen]] = defaultdict(list)
         self.gaps: dict[str, list[Gap]] = defaultdict(list)
         self.insights: dict[str, list[Insight]] = defaultdict(list)
-        heard = 0
+        heard, lag = (
+            0,
+            5_000_000 if channel == "ticker_batch" else 0,
+        )  # A quote may be sent so much later than its time.
         for item in items:
             gaps = self.pipe.counts.gaps
             folded = list(self._folded(item))
             if self.pipe.counts.gaps > gaps:
                 for product_id in self.quotes:
-                    self.gaps[product_id].append(Gap(len(self.quotes[product_id]), heard))
+                    self.gaps[product_id].append(Gap(len(self.quotes[product_id]), heard - lag))
             for product_id, quote, insight in folded:
                 self.quotes[product_id].append(quote)
                 self.insights[product_id].append(insight)

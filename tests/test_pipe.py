@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 import frames
+from coinbase_insights.engine.insight import Insight
 from coinbase_insights.message import Item, Lost, Message, Opened
 from coinbase_insights.pipe import MOST_HELD, MOST_KINDS, Pipe
 from faults.tape import Tape, accounted, nanoseconds, play
@@ -221,3 +223,46 @@ def test_every_message_is_counted_once_whatever_comes(what: list[Item], channel:
     insights += [product.insight() for product in pipe.finish()]
     assert pipe.counts.received == accounted(pipe) == sum(isinstance(item, Message) for item in what)
     assert pipe.counts.quotes == len(insights)
+
+
+@pytest.mark.parametrize("off", [-3600, 600, 3600])
+def test_a_clock_that_is_wrong_and_a_first_attempt_that_fails_hold_up_nothing(off: int) -> None:
+    tape = bare().lost(0).opened(5).quote(4).heartbeat(6)
+    for second in range(7, 100, 5):
+        tape.heartbeat(second).quote(second + 0.5)
+    items = [structs.replace(item, received_at=item.received_at + off * 10**9) for item in tape.items]
+    pipe = Pipe()
+    insights: list[Insight] = []
+    for item in items:
+        insights += [product.insight() for product in pipe.take(item)]
+    assert len(insights) == 19
+
+
+def test_zeros_behind_a_price_do_not_shut_its_product_out() -> None:
+    tape = Tape().quote(1, best_bid="9500.00000000", best_ask="9500.01000000")
+    pipe, insights = play(tape.quote(2, best_bid="10500.00", best_ask="10500.01"))
+    assert not pipe.counts.bad
+    assert insights[-1].mid_price == 10500.005
+
+
+def test_a_hole_of_an_hour_is_a_gap_though_the_first_quote_behind_it_is_of_an_old_trade() -> None:
+    tape = Tape().quotes_until(1, 100)
+    tape.raw(3700, json.dumps(frames.ticker(50, time=frames.at(130)))).heartbeat(3701)
+    tape.quotes = 60
+    tape.quote(3702)
+    pipe, insights = play(tape)
+    assert pipe.counts.gaps == 1
+    assert not insights[-1].mid_price_mean.fifteen.full
+
+
+def test_after_a_gap_no_error_of_before_it_is_shown_as_that_of_now() -> None:
+    tape = Tape().quotes_until(1, 200).lost(201).opened(7200).quotes_until(7201, 7300)
+    _, insights = play(tape)
+    after = [insight for insight in insights if insight.time >= frames.at(7200)]
+    assert [insight.forecast_error is None for insight in after] == [True] * 13 + [False] * 7
+    assert {insight.skill.p_value for insight in after} == {None}
+
+
+def test_a_product_that_is_no_other_name_of_another_is_not_taken_for_it() -> None:
+    _, insights = play(Tape().quote(1, product_id="USDT-USD"), Pipe(["USDT-USDC"]))
+    assert not insights

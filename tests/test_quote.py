@@ -29,7 +29,7 @@ def test_prices_are_whole_numbers_of_the_finer_unit(one: str, other: str) -> Non
 
 @pytest.mark.parametrize(("bid", "ask", "expected"), [
     ("1660.57", "1660.58", (166057, 166058, 2)), ("1660", "1660.5", (16600, 16605, 1)), ("0.5", "12", (5, 120, 1)),
-    ("0.00001302", "0.00001305", (1302, 1305, 8)), ("12.50", "12.50", (1250, 1250, 2)), ("007", "8", (7, 8, 0)),
+    ("0.00001302", "0.00001305", (1302, 1305, 8)), ("12.50", "12.50", (125, 125, 1)), ("007", "8", (7, 8, 0)),
 ])  # fmt: skip
 def test_a_quote_is_read_exactly(bid: str, ask: str, expected: tuple[int, int, int]) -> None:
     quote = read(bid, ask)

@@ -155,3 +155,13 @@ def test_the_live_display_is_only_imported_when_it_is_used() -> None:
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout == "False\n"
+
+
+def test_a_terminal_that_cannot_write_the_symbols_gets_plain_lines(terminal: Pty) -> None:
+    latin = open(os.dup(terminal.file.fileno()), "w", encoding="latin-1")  # noqa: SIM115 - closed below
+    with Terminal(latin) as drawn:
+        drawn.draw(view("LIVE"))
+    latin.close()
+    seen = terminal.seen()
+    assert "plain lines" in seen
+    assert ENTER not in seen

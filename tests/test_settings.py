@@ -76,3 +76,14 @@ def test_no_text_breaks_the_checks(text: str) -> None:
         with pytest.raises(UsageError) as caught:
             check(text + "\x1b[31m")
         assert str(caught.value).isprintable()
+
+
+def test_two_names_of_one_book_are_refused() -> None:
+    assert settings.books(["ETH-USDC", "BTC-USD", "USDT-USDC", "USDT-USD"]) == (
+        "ETH-USD",
+        "BTC-USD",
+        "USDT-USDC",
+        "USDT-USD",
+    )
+    with pytest.raises(UsageError, match="ETH-USD and ETH-USDC are one book"):
+        settings.books(["ETH-USD", "ETH-USDC"])

@@ -261,8 +261,30 @@ def test_a_hole_in_the_numbers_is_a_loss_and_what_comes_again_is_stale() -> None
 
 
 def test_the_first_number_may_be_any_and_0_begins_anew() -> None:
-    events = advanced(ticker(17), ticker(18), ticker(0), ticker(1), ticker(None), ticker(2))
-    assert [[type(event) for event in some] for some in events] == [[Quote]] * 6
+    again = envelope(0, "ticker", {"type": "update", "tickers": []}, timestamp=frames.at(2))
+    events = advanced(ticker(17), ticker(18), again, ticker(1), ticker(None), ticker(2))
+    assert [[type(event) for event in some] for some in events] == [
+        [Quote],
+        [Quote],
+        [Other],
+        [Quote],
+        [Quote],
+        [Quote],
+    ]
+
+
+def test_a_message_0_that_comes_again_begins_nothing() -> None:
+    events = advanced(ticker(0), ticker(1), ticker(2), ticker(0), ticker(3))
+    assert [[type(event) for event in some] for some in events] == [[Quote], [Quote], [Quote], [Stale], [Quote]]
+
+
+def test_a_side_that_is_none_ends_the_trust_in_the_book() -> None:
+    events = advanced(
+        level2(0, "snapshot", ("bid", "100.00", "1"), ("offer", "100.02", "1")),
+        level2(1, "update", ("BUY", "100.01", "5")),
+        from_book=True,
+    )
+    assert [type(event) for some in events for event in some] == [Quote, Bad]
 
 
 def test_every_message_counts_though_it_cannot_be_read() -> None:

@@ -126,6 +126,7 @@ def run(
 
     dialect = feed or FeedName.EXCHANGE
     address = settings.socket_url(url or SOCKETS[dialect])
+    listed = product_ids if dialect is FeedName.EXCHANGE else settings.books(product_ids)
     live = Feed(address, product_ids, dialect=dialect, channel=channel, compression=bool(compression))
 
     def live_items(watch: "Watch") -> "AsyncGenerator[Item]":
@@ -133,7 +134,7 @@ def run(
         return live.items()
 
     try:
-        watching.start(live_items, record=record, check=lambda: check(rest_url(address), product_ids))
+        watching.start(live_items, record=record, check=lambda: check(rest_url(address), listed))
     except UnknownProductError as error:
         raise with_near_names(error, rest_url(address), product_ids) from error
 

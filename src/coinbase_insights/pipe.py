@@ -14,7 +14,7 @@ from msgspec import structs
 from .clock import Clock
 from .engine.product import Product
 from .message import Item, Line, Message, Opened, Unstored
-from .quote import Bad, Event, Heartbeat, Missed, Other, Quote, Refusal, Stale, Subscribed, is_product_id
+from .quote import Bad, Event, Heartbeat, Missed, Other, Quote, Refusal, Stale, Subscribed, book_of, is_product_id
 from .wire import Reader, is_advanced, reader
 
 HOLD = 3_000_000_000
@@ -22,6 +22,8 @@ HOLD = 3_000_000_000
 MOST_HELD = 1000
 SILENCE = 60_000_000_000
 """Nanoseconds without any message after which the line must have been down, whatever the source says."""
+BATCH = 5_000_000
+"""Microseconds that a quote of `ticker_batch` may wait at the exchange before it is sent."""
 TOO_MANY_DIGITS = "price: too many digits"
 MOST_KINDS = 50
 """Names of kinds of messages that are counted one by one."""
@@ -75,22 +77,27 @@ class Pipe:
         self.product_ids = tuple(product_ids)
         """Those that were named; empty where all that come are followed."""
         self._wanted = {product_id: product_id for product_id in product_ids}
-        for product_id in product_ids:  # X-USDC and X-USD are one book, and Advanced Trade calls it X-USD.
-            if product_id.endswith("-USDC"):
-                self._wanted.setdefault(product_id.removesuffix("C"), product_id)
+        for product_id in product_ids:
+            self._wanted.setdefault(book_of(product_id), product_id)
         self._by_own_name: set[str] = set()
         """Of the wanted, those that came under their own name: no alias is taken for them any more."""
         self._from_book = channel == "level2"
+        self._lag = BATCH if channel == "ticker_batch" else 0
         self._forecaster = forecaster
         self._product = product
         self._reader: Reader | None = None
         self._clock = Clock()
-        self._held: list[tuple[Quote | None, int]] = []
-        """Quotes and when they reached us; without a quote, until when (exchange time) a lost line was heard."""
+        self._held: list[tuple[Quote | None, int, int]] = []
+        """Quotes, when they reached us, and the number of their message; without a quote, until when (exchange time) a
+        lost line was heard."""
         self.first_received = 0
         """When the first item reached us, and the newest: nanoseconds, 0 before."""
         self.last_received = 0
+        self._opened_at: int | None = None
+        """When we began to listen, by our clock (microseconds)."""
         self._start: int | None = None
+        self._is_start_guessed = False
+        """Whether it is by our own clock, for want of a heartbeat; the first that comes puts it right."""
         self._beats: dict[str | None, Heartbeat] = {}
         self._missed_since_beat = 0
         self._unbelieved_beats: Counter[str | None] = Counter()
@@ -106,6 +113,8 @@ class Pipe:
         if not isinstance(item, Message):
             self._line(item)
             return
+        if self._opened_at is None:
+            self._opened_at = received_at // 1000
         if received_at - before > SILENCE and before:
             self._is_silent = True
         quotes = self._read(item)
@@ -136,17 +145,19 @@ class Pipe:
 
     def _hold(self, quotes: list[Quote], received_at: int) -> Iterator[Product]:
         """Let quotes wait until the exchange's time of our start is known."""
-        self._held += [(quote, received_at) for quote in quotes]
-        is_over = received_at - self.first_received >= HOLD or len(self._held) >= MOST_HELD
+        self._held += [(quote, received_at, self.counts.received) for quote in quotes]
+        is_over = received_at - (self._opened_at or 0) * 1000 >= HOLD or len(self._held) >= MOST_HELD
         if self._clock.start is not None or is_over:
             yield from self._begin()
 
     def _begin(self) -> Iterator[Product]:
         """Fold the quotes that waited, but for those of the time before the start."""
         start = self._clock.start
-        self._start = self.first_received // 1000 if start is None else start
+        self._start = (self._opened_at or 0) if start is None else start
+        self._is_start_guessed = start is None
         held, self._held = self._held, []
-        for quote, received_at in held:
+        refused: set[int] = set()
+        for quote, received_at, number in held:
             if quote is None:
                 self._break_products(received_at)
             elif quote.time <= self._start:
@@ -154,8 +165,9 @@ class Pipe:
             elif self.products[quote.product_id].accepts(quote):
                 yield self._fold(quote, received_at)
             else:  # One that came after it, and waited too, has finer decimals than it can be counted in.
-                self.counts.good -= 1
-                self.counts.bad[TOO_MANY_DIGITS] += 1
+                self.counts.good -= number not in refused
+                self.counts.bad[TOO_MANY_DIGITS] += number not in refused
+                refused.add(number)
 
     def _line(self, item: Line) -> None:
         """A connection has begun, or has ended, or its messages were not kept."""
@@ -164,6 +176,8 @@ class Pipe:
         if not isinstance(item, Opened):
             self._break()
             return
+        if not self.counts.received:
+            self._opened_at = item.received_at // 1000
         if self._reader is not None:
             self.counts.reconnects += 1
             self._break()
@@ -173,14 +187,17 @@ class Pipe:
         self._missed_since_beat = 0
 
     def _break(self) -> None:
-        """The line was down: until what was heard last, the last quotes held; after it nothing is known."""
+        """The line was down: until what was heard last, the last quotes held; after it nothing is known.
+
+        A quote of `ticker_batch` may come 5 seconds after its time, so of the last ones nothing is known either.
+        """
         if self._is_up:
             self.counts.gaps += 1
             self._is_up = False
         if self._start is None:
-            self._held.append((None, self._clock.heard_until))
+            self._held.append((None, self._clock.heard_until - self._lag, 0))
         else:
-            self._break_products(self._clock.heard_until)
+            self._break_products(self._clock.heard_until - self._lag)
 
     def _break_products(self, heard_until: int) -> None:
         for product in self.products.values():
@@ -234,7 +251,7 @@ class Pipe:
         last = self.last_known.get(product_id)
         if last is not None and _is_old(quote, last):
             return Stale()
-        self._end_silence(quote.time)
+        self._end_silence(quote.time, is_now=False)
         if not self._clock.believes(quote.time, received_at // 1000):
             return Bad("time: more than 60 s in the future", product_id)
         product = self.products.get(product_id)
@@ -248,11 +265,16 @@ class Pipe:
         self._clock.heard_until = max(self._clock.heard_until, quote.time)
         return quote
 
-    def _end_silence(self, time: int) -> None:
-        """Nothing came for long by our clock; if as much time has passed at the exchange, the line was down."""
+    def _end_silence(self, time: int, *, is_now: bool) -> None:
+        """Nothing came for long by our clock; if as much time has passed at the exchange, the line was down.
+
+        Only a heartbeat is sent when it says: a quote may be of a trade from before the silence, and proves nothing.
+        """
         if self._is_silent and (time - self._clock.heard_until) * 1000 > SILENCE:
             self._break()
-        self._is_silent = False
+            self._is_silent = False
+        elif is_now:
+            self._is_silent = False
 
     def _note(self, event: Event, received_at: int) -> Event:
         """Take note of what is no quote."""
@@ -269,10 +291,13 @@ class Pipe:
         return event
 
     def _beat(self, beat: Heartbeat, received_at: int) -> Event:
-        self._end_silence(beat.time)
+        self._end_silence(beat.time, is_now=True)
         if not self._clock.heard(beat.time, received_at // 1000):
             self._unbelieved_beats[beat.product_id] += 1
             return Bad("time: more than 60 s off", beat.product_id)
+        if self._start is not None and self._is_start_guessed:
+            self._start = min(self._start, self._clock.start or self._start)
+            self._is_start_guessed = False
         last = self._beats.get(beat.product_id)
         if last is not None and beat.time <= last.time:
             return Stale()

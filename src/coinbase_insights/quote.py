@@ -34,10 +34,15 @@ class Quote(msgspec.Struct, frozen=True, gc=False):
     best_ask: str
     best_ask_size: str | None
     decimals: int
-    """Of the finer of the two prices."""
+    """Of the finer of the two prices, zeros at the end not counted."""
     bid: int
     """Best bid in units of 10^-decimals."""
     ask: int
+
+    @property
+    def written_decimals(self) -> int:
+        """Of the finer of the two prices as they were written: those to show it with."""
+        return max(len(text.partition(".")[2]) for text in (self.best_bid, self.best_ask))
 
 
 class Heartbeat(msgspec.Struct, frozen=True, gc=False):
@@ -87,6 +92,20 @@ class Other(msgspec.Struct, frozen=True, gc=False):
 
 
 Event = Quote | Heartbeat | Subscribed | Refusal | Missed | Bad | Stale | Other
+
+
+OWN_BOOK = ("USDT-USDC", "EURC-USDC")
+
+
+def book_of(product_id: str) -> str:
+    """Give the name under which Advanced Trade shows a product: X-USDC and X-USD are one book, but for two.
+
+    Source: docs.cdp.coinbase.com/coinbase-app/advanced-trade-apis/websocket/websocket-channels.
+
+    >>> book_of("ETH-USDC")
+    'ETH-USD'
+    """
+    return product_id.removesuffix("C") if product_id.endswith("-USDC") and product_id not in OWN_BOOK else product_id
 
 
 def is_product_id(text: str) -> bool:
@@ -147,11 +166,12 @@ def _price(text: str | None) -> tuple[int, int]:
     digits = is_number(text)
     if not digits:
         return -1, 0
-    if len(digits) >= 40 or int(digits) > MOST_UNITS:
+    if len(digits) >= 40:
         return -2, 0
-    point = text.find(".")
-    decimals = len(text) - point - 1 if point >= 0 else 0
-    return (int(digits), decimals) if decimals <= MOST_DECIMALS else (-2, 0)
+    whole, _, fraction = text.partition(".")
+    fraction = fraction.rstrip("0")
+    units = int(whole + fraction)
+    return (units, len(fraction)) if units <= MOST_UNITS and len(fraction) <= MOST_DECIMALS else (-2, 0)
 
 
 @lru_cache(maxsize=4096)

@@ -27,6 +27,21 @@ def product_ids(texts: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(texts))
 
 
+def books(product_ids: Sequence[str]) -> tuple[str, ...]:
+    """Give the products whose books Advanced Trade shows for these: X-USDC there is another name of X-USD.
+
+    Raises UsageError when two of them are one.
+    """
+    from .quote import book_of
+
+    names = tuple(book_of(product_id) for product_id in product_ids)
+    for number, name in enumerate(names):
+        if name in names[:number]:
+            both = f"{product_ids[names.index(name)]} and {product_ids[number]}"
+            raise UsageError(f"{both} are one book on Advanced Trade.", "Name one of them.")
+    return names
+
+
 def duration(text: str) -> float:
     """Take a duration such as 90s, 15m or 1h, in seconds. Raises UsageError for anything else."""
     match = _DURATION(text)

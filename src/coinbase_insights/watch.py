@@ -247,7 +247,7 @@ class Watch:
         product = self.pipe.products.get(product_id)
         known = self.pipe.last_known.get(product_id)
         if product is None or product.quote is None:
-            return ProductView(product_id, known.decimals if known else 2, None, known)
+            return ProductView(product_id, known.written_decimals if known else 2, None, known)
         quote_at = self._quote_at.get(product_id)
         return ProductView(
             product_id,

@@ -287,13 +287,16 @@ def test_row_39_a_price_that_never_changes_gives_no_nonsense() -> None:
 
 
 def test_row_39_a_forecast_is_never_compared_across_a_gap() -> None:
-    """The line is down from 200 to 270 s: what was forecast for then stays without a score."""
+    """The line is down from 200 to 270 s: what was forecast for then stays without a score.
+
+    A quote of `ticker_batch` may be 5 s on its way, so the last 5 s before the end of the line are not known either.
+    """
     tape = Tape().quotes_until(1, 200).lost(200.5).opened(270).quotes_until(270, 400)
     pipe, insights = play(tape)
-    gap = [quote for quote in range(1, 200, 5) if 200 < quote + 60 < 270]
+    gap = [quote for quote in range(1, 200, 5) if 195 < quote + 60 < 270]
     assert insights[-1].unscored == len(gap)
     truths = {quote + 60 for quote in range(1, 400, 5) if quote <= 200 or quote >= 270}
-    assert insights[-1].forecast_error_mean.fifteen.count == len([t for t in truths if t < 400 and not 200 < t < 270])
+    assert insights[-1].forecast_error_mean.fifteen.count == len([t for t in truths if t < 400 and not 195 < t < 270])
     assert pipe.counts.gaps == 1
     assert not insights[-1].mid_price_mean.five.full
     assert insights[-1].mid_price_mean.one.full

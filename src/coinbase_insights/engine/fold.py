@@ -4,7 +4,8 @@ from math import isnan
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .score import band_hit_rate, bands_in, baseline_error_mean, forecast_error_mean, scores_in, skill
-from .state import ASK, BID, COUNT, MATURED, MAX_SPREAD, MID, NEVER, P_VALUE, UNIT2, State, is_tidy
+from .skill import p_value
+from .state import ASK, BID, COUNT, MATURED, MAX_SPREAD, MID, NEVER, UNIT2, State, is_tidy
 from .update import break_line, update
 from .window import mid_price_mean, quotes_in
 
@@ -98,7 +99,7 @@ def write_figures(state: State, row: "NDArray[Any] | list[float]") -> None:
     slot = (state.whole[COUNT] - 1) & (len(state.times) - 1)
     row[3] = state.forecasts[slot]
     row[4] = state.bands[slot]
-    row[5] = state.real[P_VALUE]
+    row[5] = p_value(state)
     row[6] = skill(state)
     row[7] = band_hit_rate(state)
     row[8] = bands_in(state)

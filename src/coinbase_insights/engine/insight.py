@@ -13,6 +13,7 @@ from msgspec import UNSET, UnsetType, field
 
 from ..quote import EPOCH, Quote
 from . import score, window
+from .skill import p_value as p_value_of
 from .state import (
     ADVANTAGE,
     ASK,
@@ -28,7 +29,6 @@ from .state import (
     MAX_SPREAD,
     MAX_SPREAD_TIME,
     MID,
-    P_VALUE,
     RETURNS,
     TIME,
     UNIT2,
@@ -227,7 +227,7 @@ def _band_hit_rate(state: State) -> Rate:
 
 
 def _skill(state: State) -> Skill:
-    count, p_value, value = score.scores_in(state, 2), state.real[P_VALUE], score.skill(state)
+    count, p_value, value = score.scores_in(state, 2), p_value_of(state), score.skill(state)
     known = value == value
     tested = p_value == p_value
     return Skill(
@@ -244,6 +244,6 @@ def verdict(state: State) -> Verdict:
     """Say in a word whether the forecast beats "nothing changes"; "better" only where chance hardly does as well."""
     if score.scores_in(state, 2) < FEWEST_SCORED:
         return "too few scored"
-    if not state.real[P_VALUE] < SIGNIFICANT:
+    if not p_value_of(state) < SIGNIFICANT:
         return "same"
     return "better" if state.real[ADVANTAGE] > 0.0 else "worse"

@@ -40,6 +40,8 @@ MARK_SECONDS = 5.0
 HORIZON_SECONDS = 60.0
 DAY_DECAY = 0.5 ** (5 / 86_400)
 """What is left of a weight after one mark, with a half-life of 24 hours."""
+DAY_SECONDS = 86_400 / log(2.0)
+"""Seconds in which a weight of that half-life falls to 1/e."""
 FAST_DECAY = exp(-5 / 300)
 SLOW_DECAY = exp(-5 / 3600)
 LARGEST_MOVE = 0.2
@@ -56,6 +58,21 @@ def start_marks(state: State, time: int) -> None:
     """Begin, or go on after a gap: the next mark is the first at or after this time."""
     state.whole[NEXT_MARK] = -(-time // MARK)
     state.whole[MARK_MID2] = 0
+
+
+def age(state: State, seconds: float) -> None:
+    """Let what was learned before a gap weigh as little after it as the time that has passed demands."""
+    real = state.real
+    day, fast, slow = exp(-seconds / DAY_SECONDS), exp(-seconds / 300), exp(-seconds / 3600)
+    real[IMBALANCE_SQUARES] *= day
+    real[IMBALANCE_WEIGHT] *= day
+    real[PAIR_WEIGHT] *= day
+    real[PAIR_SQUARES] *= day
+    real[PAIR_PRODUCTS] *= day
+    real[FAST_SQUARES] *= fast
+    real[FAST_SECONDS] *= fast
+    real[SLOW_SQUARES] *= slow
+    real[SLOW_SECONDS] *= slow
 
 
 def learn_until(state: State, time: int) -> None:

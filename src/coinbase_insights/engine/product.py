@@ -35,8 +35,10 @@ class Product:
             raise ValueError(f"there is no forecaster {forecaster!r}")
         self.product_id = product_id
         self.state = new_state(forecaster) if state is None else state
-        self.decimals = decimals(self.state)
-        """Of the prices so far."""
+        self.unit_decimals = decimals(self.state)
+        """Of the units that the state counts prices in."""
+        self.decimals = 0
+        """Of the prices so far as they were written: those to show prices with."""
         self.quote: Quote | None = None
         """The newest quote that was folded; None before the first."""
         self.received_at = 0
@@ -44,24 +46,24 @@ class Product:
 
     def accepts(self, quote: Quote) -> bool:
         """Make ready for the quote's decimals. False when its price has more digits than can be counted in exactly."""
-        if quote.decimals == self.decimals:
-            return True
-        more = quote.decimals - self.decimals
-        if more > 0:
-            if not can_rescale(self.state, more):
-                return False
-            rescale(self.state, more)
-            self.decimals = quote.decimals
-        return quote.ask * int(10 ** (self.decimals - quote.decimals)) <= MOST_UNITS
+        more = quote.decimals - self.unit_decimals
+        if more <= 0:
+            return quote.ask * int(10**-more) <= MOST_UNITS
+        if not can_rescale(self.state, more):
+            return False
+        rescale(self.state, more)
+        self.unit_decimals = quote.decimals
+        return True
 
     def update(self, quote: Quote, received_at: int) -> None:
         """Fold one quote that `accepts` has let in, received at this time (ns)."""
         if not is_tidy(self.state):
             self.state = tidy(self.state)
         bid, ask = quote.bid, quote.ask
-        if quote.decimals != self.decimals:
-            unit = 10 ** (self.decimals - quote.decimals)
+        if quote.decimals != self.unit_decimals:
+            unit = 10 ** (self.unit_decimals - quote.decimals)
             bid, ask = bid * unit, ask * unit
+        self.decimals = max(self.decimals, quote.written_decimals)
         bid_size, ask_size = sizes(quote)
         update(self.state, quote.time, bid, ask, bid_size, ask_size)
         self.quote = quote

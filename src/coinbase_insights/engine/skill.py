@@ -13,6 +13,7 @@ from .state import (
     BLOCK_SUM,
     BLOCKS,
     P_VALUE,
+    TIME,
     State,
 )  # fmt: skip
 
@@ -26,6 +27,7 @@ def add_to_minute(state: State, target_time: int, difference: float) -> None:
     if minute != state.whole[BLOCK]:
         if state.whole[BLOCK] >= 0:
             close_minute(state)
+            test_skill(state, minute - 1)
         state.whole[BLOCK] = minute
         state.whole[BLOCK_COUNT] = 0
         state.real[BLOCK_SUM] = 0.0
@@ -34,17 +36,15 @@ def add_to_minute(state: State, target_time: int, difference: float) -> None:
 
 
 def close_minute(state: State) -> None:
-    """Keep the minute that is complete, and say again how sure the skill is."""
+    """Keep the minute that is complete."""
     place = state.whole[BLOCK] % BLOCKS
     state.block_minutes[place] = state.whole[BLOCK]
     state.block_counts[place] = state.whole[BLOCK_COUNT]
     state.block_sums[place] = state.real[BLOCK_SUM]
-    test_skill(state)
 
 
-def test_skill(state: State) -> None:
-    """Set `P_VALUE` and `ADVANTAGE` (errors saved, in the quote currency) from the last fifteen complete minutes."""
-    newest = state.whole[BLOCK]
+def test_skill(state: State, newest: int) -> None:
+    """Set `P_VALUE` and `ADVANTAGE` (errors saved, in the quote currency) from the fifteen minutes up to `newest`."""
     total = 0.0
     count = 0
     minutes = 0
@@ -54,7 +54,7 @@ def test_skill(state: State) -> None:
             count += state.block_counts[place]
             minutes += 1
     state.real[ADVANTAGE] = -total
-    mean = total / count
+    mean = total / count if count > 0 else 0.0
     variance = 0.0
     before = 0.0
     for minute in range(newest - BLOCKS + 1, newest + 1):
@@ -65,6 +65,12 @@ def test_skill(state: State) -> None:
         variance += here * here + here * before
         before = here
     state.real[P_VALUE] = two_sided_p(total, variance, minutes)
+
+
+def p_value(state: State) -> float:
+    """How sure the skill is; NaN while too little is known, or when nothing of the last fifteen minutes is."""
+    is_old = state.whole[TIME] // MINUTE - state.whole[BLOCK] >= BLOCKS
+    return NOT_A_NUMBER if is_old else state.real[P_VALUE]
 
 
 def two_sided_p(total: float, variance: float, minutes: int) -> float:

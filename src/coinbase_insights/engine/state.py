@@ -17,7 +17,6 @@ HORIZON = 60 * SECOND
 MARK = 5 * SECOND
 """All learning happens on whole multiples of this exchange time."""
 MARKS_AHEAD = HORIZON // MARK
-WINDOW_NAMES = ("1m", "5m", "15m")
 WINDOW_1M, WINDOW_5M, WINDOW_15M = 60 * SECOND, 300 * SECOND, 900 * SECOND
 FORECASTERS = ("last", "trend", "tilt")
 LAST, TREND, TILT = 0, 1, 2

@@ -6,7 +6,7 @@ Live, backtest and batch call this same function, interpreted or compiled; it us
 """
 
 from .forecast import band, forecast, learn_trend
-from .learn import learn_until, start_marks
+from .learn import age, learn_until, start_marks
 from .score import drop_scores, score_until, skip_until
 from .state import (
     ASK,
@@ -18,6 +18,7 @@ from .state import (
     FORECASTER,
     HAS_SIZES,
     IMBALANCE,
+    IS_SCORED,
     MAX_SPREAD,
     MAX_SPREAD_TIME,
     MID,
@@ -101,8 +102,10 @@ def break_line(state: State, heard_until: int) -> None:
 
 
 def resume(state: State, time: int) -> None:
-    """The first quote after a gap: forecasts whose target time lay in it stay without a score."""
+    """The first quote after a gap: no forecast whose target time lay in it is scored, and no error is of now."""
     skip_until(state, time)
+    state.whole[IS_SCORED] = 0
+    age(state, (time - state.whole[DOWN]) / 1e6)
     state.whole[UNBROKEN_SINCE] = time
     state.whole[DOWN] = NEVER
     start_marks(state, time)

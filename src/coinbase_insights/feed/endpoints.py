@@ -15,7 +15,6 @@ _REST = {
 }
 PRODUCTS_A_MESSAGE = 50
 """More products in one subscription have been answered with a close."""
-CHANNELS = ("ticker_batch", "ticker", "level2")
 
 
 def parts_of(url: str) -> SplitResult:

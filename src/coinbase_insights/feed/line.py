@@ -18,6 +18,8 @@ from .words import harmless
 
 MOST_WAITING = 1000
 """Messages that wait to be taken before we stop reading from the socket: then TCP holds the exchange back."""
+MOST_BYTES_WAITING = 16 * 2**20
+"""The same in bytes; a single message may be larger."""
 WHOLE_TEXT = 0x81
 """First byte of a frame that is a whole text message (RFC 6455, section 5.2)."""
 MASKED = 0x80
@@ -83,11 +85,18 @@ class Line(ClientConnection):
             self._parts.clear()
         else:
             self._gather(data)
-        if len(self._messages) >= MOST_WAITING and not self.is_full and not self.transport.is_closing():
+        if self._are_many() and not self.is_full and not self.transport.is_closing():
             self.is_full = True
             self.transport.pause_reading()
         if self._messages:
             self._news.set()
+
+    def _are_many(self) -> bool:
+        """Whether so much waits to be taken that no more should come."""
+        count = len(self._messages)
+        return count >= MOST_WAITING or (
+            count > 1 and sum(len(message.data) for message in self._messages) > MOST_BYTES_WAITING
+        )
 
     def process_event(self, event: Event) -> None:
         """Take a frame that websockets has read: put fragments together, leave the rest to it."""

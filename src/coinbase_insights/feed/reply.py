@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from ..errors import InsightsError, RefusedError, UnknownProductError
 from ..message import Message
-from ..quote import Refusal, Subscribed
+from ..quote import Refusal, Subscribed, book_of
 from ..wire import reader
 from .words import harmless
 
@@ -34,7 +34,7 @@ class Reply:
 
     def _compare(self, answer: Subscribed) -> InsightsError | None:
         acknowledged = {product_id for channel, product_id in answer.channels if channel == self._channel}
-        missing = {p for p in self._product_ids if p not in acknowledged and p.removesuffix("C") not in acknowledged}
+        missing = {p for p in self._product_ids if p not in acknowledged and book_of(p) not in acknowledged}
         self.is_settled = not missing
         others = sorted(acknowledged - self._product_ids)
         if missing and others:

@@ -58,11 +58,11 @@ class Collector(Product):
 
     def columns(self) -> History:
         """Give what was kept, all prices in units of the finest that came."""
-        units = [(quote, 10 ** (self.decimals - quote.decimals)) for quote, _ in self._rows]
+        units = [(quote, 10 ** (self.unit_decimals - quote.decimals)) for quote, _ in self._rows]
         both = [sizes(quote) for quote, _ in self._rows]
         return History(
             self.product_id,
-            self.decimals,
+            self.unit_decimals,
             [quote.time for quote, _ in self._rows],
             [quote.bid * unit for quote, unit in units],
             [quote.ask * unit for quote, unit in units],

@@ -3,6 +3,8 @@
 import json
 from collections.abc import Sequence
 
+from .safe import safe
+
 Value = str | float | int | None
 
 
@@ -28,4 +30,4 @@ def json_lines(heads: Sequence[str], rows: Sequence[Sequence[Value]]) -> str:
 def _text(value: Value) -> str:
     if value is None:
         return "-"
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    return f"{value:.6g}" if isinstance(value, float) else safe(str(value))

@@ -18,6 +18,18 @@ if TYPE_CHECKING:
     from ..engine.insight import Insight
 
 
+SYMBOLS = "●○■⣿─±—"
+"""What the screen is drawn with, beside letters and digits."""
+
+
+def _can_write(text: str, file: TextIO) -> bool:
+    try:
+        text.encode(file.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 class Terminal:
     """A terminal to draw views on, as long as the context lasts; then the last figures stay in the scrollback.
 
@@ -27,6 +39,7 @@ class Terminal:
     def __init__(self, file: TextIO | None = None) -> None:
         self._file = file or sys.stdout
         self._is_dumb = not self._file.isatty() or os.environ.get("TERM", "") in ("", "dumb", "unknown")
+        self._is_dumb = self._is_dumb or not _can_write(SYMBOLS, self._file)
         self._live: Live | None = None
         self._size = (80, 24)
         self._view: View | None = None

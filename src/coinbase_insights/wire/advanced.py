@@ -9,6 +9,8 @@ connection from 0: a hole is a lost message. A ticker has no time of its own; th
 sending. `ticker_batch` carries no best bid and ask here, so it can give no quote.
 """
 
+from typing import Literal
+
 import msgspec
 
 from ..quote import Bad, Event, Heartbeat, Missed, Other, Refusal, Stale, Subscribed, read_quote, read_time
@@ -37,18 +39,18 @@ class _Event(msgspec.Struct, gc=False):
 
 class _Head(msgspec.Struct, gc=False):
     channel: str = ""
+    timestamp: str = ""
     sequence_num: int | None = None
     type: str = ""
     message: str = ""
 
 
 class _Envelope(_Head, gc=False):
-    timestamp: str = ""
     events: list[_Event] = []
 
 
 class _Level(msgspec.Struct, gc=False):
-    side: str
+    side: Literal["bid", "offer"]
     price_level: str
     new_quantity: str
 
@@ -71,6 +73,8 @@ class Reader:
         self._books = Books()
         self._next: int | None = None
         self._due = 0
+        self._told_at = ""
+        """The timestamp of the newest message."""
         self._leapt_to: int | None = None
 
     @property
@@ -91,7 +95,7 @@ class Reader:
             return [Refusal(head.message, "")]
         if not head.channel:
             return [Bad("channel: missing")]
-        missed = self._count(head.sequence_num)
+        missed = self._count(head.sequence_num, head.timestamp)
         if missed == SAME_AS_BEFORE:
             return [Stale()]
         if missed > MOST_MISSED and not self._is_confirmed(head.sequence_num or 0):
@@ -106,15 +110,19 @@ class Reader:
         self._books.forget()
         return bad
 
-    def _count(self, number: int | None) -> int:
-        """How many messages were lost before this one; -1 when it came before. 0 begins a new connection."""
+    def _count(self, number: int | None, timestamp: str) -> int:
+        """How many messages were lost before this one; -1 when it came before.
+
+        0 begins a new connection, unless it is older than what has come: then it came again.
+        """
         if number is None:
             return 0
         due, self._next = self._next, number + 1
-        if due is None or number in (due, 0):
+        before, self._told_at = self._told_at, timestamp
+        if due is None or number == due or (number == 0 and _is_later(timestamp, before)):
             return 0
         if number < due:
-            self._next = due
+            self._next, self._told_at = due, before
             return SAME_AS_BEFORE
         self._books.forget()
         self._due = due
@@ -155,6 +163,10 @@ class Reader:
             book.start((), ())
         fault = book.change((level.side == "bid", level.price_level, level.new_quantity) for level in levels)
         return fault or book.quote(time)
+
+
+def _is_later(timestamp: str, before: str) -> bool:
+    return (read_time(timestamp) or 0) > (read_time(before) or 0)
 
 
 def _quotes(envelope: _Envelope, time: int) -> list[Event]:

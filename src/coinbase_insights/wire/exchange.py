@@ -8,6 +8,8 @@ Formats: docs.cdp.coinbase.com/exchange/websocket-feed/channels. `ticker` and `t
 and ask of a ticker are those at the trade of its `time`. Holes in `sequence` are normal here and no loss.
 """
 
+from typing import Literal
+
 import msgspec
 
 from ..quote import Bad, Event, Heartbeat, Other, Refusal, Subscribed, read_quote, read_time
@@ -50,7 +52,7 @@ _type = msgspec.json.Decoder(_Type)
 _message = msgspec.json.Decoder(_Message)
 _channels = msgspec.json.Decoder(list[_Channel])
 _levels = msgspec.json.Decoder(list[tuple[str, str]])
-_changes = msgspec.json.Decoder(list[tuple[str, str, str]])
+_changes = msgspec.json.Decoder(list[tuple[Literal["buy", "sell"], str, str]])
 
 
 class Reader:
