@@ -84,7 +84,7 @@ def _commands_end() -> str:
 ## Streams
 
 stdout carries data and nothing else: the screen, plain lines, JSON lines, tables.
-stderr carries talk: changes of state, the summary at the end, errors with a hint.
+stderr carries talk: changes of state (where stdout has no lines for them), the summary at the end, errors with a hint.
 
 ## Exit codes
 

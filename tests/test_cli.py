@@ -355,4 +355,4 @@ def test_compiling_is_told_only_while_nothing_is_compiled(
     (tmp_path / "fold.nbc").touch()
     judge_all(recording, ("last",), tell=told.append)
 
-    assert told == [COMPILING]
+    assert [text for text in told if "message" not in text] == [COMPILING]

@@ -177,3 +177,14 @@ def test_a_first_line_that_a_crash_has_torn_is_counted_as_it_stands(tmp_path: Pa
         journal.write(Message(number, b"{}"))
         journal.close()
     assert list(read(path)) == [Message(0, torn), Message(3, b"{}"), Message(4, b"{}")]
+
+
+@pytest.mark.parametrize(("head", "hint"), [(b"\x1f\x8b\x08", "gunzip"), (b"PAR1", "backtest"), (b"\0", "--record")])
+def test_what_is_no_recording_is_refused_by_its_head_with_what_to_do(tmp_path: Path, head: bytes, hint: str) -> None:
+    path = tmp_path / "a.rec"
+    with path.open("wb") as file:
+        file.write(head)
+        file.truncate(2**33)  # A line without an end: eight gigabytes of zeros, which take no room.
+    with pytest.raises(RecordingError, match="is not a recording") as failed:
+        list(read(path))
+    assert hint in failed.value.hint

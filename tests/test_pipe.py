@@ -266,3 +266,12 @@ def test_after_a_gap_no_error_of_before_it_is_shown_as_that_of_now() -> None:
 def test_a_product_that_is_no_other_name_of_another_is_not_taken_for_it() -> None:
     _, insights = play(Tape().quote(1, product_id="USDT-USD"), Pipe(["USDT-USDC"]))
     assert not insights
+
+
+def test_a_recording_may_go_over_to_the_other_feed_without_saying_so() -> None:
+    tape = Tape().quotes_until(1, 20)
+    items = [*tape.items, *(advanced(n, seconds=30 + n) for n in range(5)), *Tape().quotes_until(100, 110).items[2:]]
+    pipe, insights = play(items)
+    assert not pipe.counts.bad
+    assert len(insights) == 4 + 5 + 3
+    assert pipe.counts.gaps == 2

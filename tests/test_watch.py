@@ -8,7 +8,7 @@ import pytest
 
 from coinbase_insights.engine.product import Product
 from coinbase_insights.errors import InsightsError, RecordingError
-from coinbase_insights.message import Item, Message, Opened
+from coinbase_insights.message import Item, Lost, Message, Opened
 from coinbase_insights.pipe import Pipe
 from coinbase_insights.show.view import View
 from coinbase_insights.watch import Watch
@@ -108,3 +108,35 @@ def test_what_the_check_finds_ends_the_run() -> None:
 
     with pytest.raises(RecordingError, match="no such product"):
         asyncio.run(Watch(Pipe(), Notes()).run(for_ever(), check=check))
+
+
+def test_a_run_that_ends_while_the_line_is_down_shows_no_value_as_current() -> None:
+    views: list[View] = []
+
+    class Eyes(Notes):
+        draws = True
+
+        def draw(self, view: View) -> None:
+            views.append(view)
+
+    async def items() -> AsyncGenerator[Item]:
+        yield Opened(0, "ws://x")
+        for number in range(3):
+            yield Message(number * SECOND, json.dumps(heartbeat(number, time=at(number))).encode())
+            yield Message(number * SECOND, json.dumps(ticker(number + 1, time=at(number + 0.5))).encode())
+        yield Lost(4 * SECOND, "torn", 1, 5.0)
+
+    asyncio.run(Watch(Pipe(["ETH-USD"]), Eyes()).run(items()))
+    assert (views[-1].state, views[-1].is_live) == ("ENDED", False)
+    assert views[-1].detail.endswith("while the line was down")
+
+
+def test_a_replay_says_nothing_before_it_knows_its_time() -> None:
+    notes = Notes()
+
+    async def items() -> AsyncGenerator[Item]:
+        await asyncio.sleep(0.01)
+        yield Message(SECOND, json.dumps(heartbeat(1, time=at(1))).encode())
+
+    asyncio.run(Watch(Pipe(["ETH-USD"]), notes, live_state="REPLAY").run(items()))
+    assert notes.states == ["REPLAY", "ENDED"]

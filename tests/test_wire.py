@@ -387,3 +387,19 @@ def test_the_dialect_is_told_by_the_envelope(data: bytes, expected: bool | None)
 def test_any_bytes_give_events(data: bytes, is_new: bool, from_book: bool) -> None:
     line: Reader = reader(is_new, from_book=from_book)
     assert line.read(data)
+
+
+def test_a_book_that_stays_crossed_has_lost_a_change_and_is_trusted_no_more() -> None:
+    """Exchange numbers no changes, so nothing else tells that one was lost."""
+    line = reader(False, from_book=True)
+
+    def change(seconds: float, *changes: list[str]) -> list[Event]:
+        message = {"type": "l2update", "product_id": "BTC-USD", "changes": changes, "time": frames.at(seconds)}
+        return line.read(json.dumps(message).encode())
+
+    snapshot = {"type": "snapshot", "product_id": "BTC-USD", "bids": [["10", "1"]], "asks": [["11", "1"]]}
+    line.read(json.dumps(snapshot).encode())
+    assert change(1, ["buy", "12", "1"]) == [Bad("crossed", "BTC-USD")]
+    assert not line.needs_snapshot
+    assert change(7, ["buy", "12", "2"]) == [Bad("crossed", "BTC-USD")]
+    assert line.needs_snapshot

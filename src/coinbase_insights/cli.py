@@ -8,7 +8,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack
 from itertools import islice
 from pathlib import Path
@@ -72,7 +72,8 @@ def options(
 ) -> None:
     """Read what all commands share."""
     level = logging.INFO if verbose else logging.ERROR
-    logging.basicConfig(level=level, format="%(asctime)s %(name)s: %(message)s", stream=sys.stderr)
+    logging.basicConfig(level=level, format="%(asctime)s %(message)s", datefmt="# %H:%M:%SZ", stream=sys.stderr)
+    logging.Formatter.converter = time.gmtime
     logging.getLogger("websockets").setLevel(logging.CRITICAL)  # What it has to say, the feed says once more.
 
 
@@ -153,6 +154,7 @@ def demo(
     """Show the same with a simulated exchange on this machine: no network is needed, and no price is real."""
     pace = _market_speed(speed)
     product_ids = settings.product_ids(product_id or ["ETH-USD"])
+    _refuse_untraded(product_ids)
 
     async def simulated(watch: "Watch") -> "AsyncGenerator[Item]":
         from .feed import Feed
@@ -164,7 +166,9 @@ def demo(
                 yield item
 
     watching = Watching(product_ids, Channel.TICKER, forecaster, output, length)
-    watching.start(simulated, record=record, live_state="SIMULATED")
+    watching.start(
+        simulated, record=record, live_state="SIMULATED", speed="" if pace == 1.0 else settings.speed_name(pace)
+    )
 
 
 @app.command()
@@ -361,8 +365,25 @@ def _refuse_with(what: str, given: dict[str, object]) -> None:
             raise UsageError(f"{option} says nothing about {what}.", f"Leave {option} or {what} out.")
 
 
+def _refuse_untraded(product_ids: Sequence[str]) -> None:
+    """Raise UnknownProductError for a product that the synthetic market does not have."""
+    from .simulator.product import CHARACTERS
+
+    names = [product.product_id for product in CHARACTERS]
+    for product_id in product_ids:
+        if product_id not in names:
+            raise UnknownProductError(
+                f"The simulated exchange does not trade {product_id}.", f"It has {', '.join(names)}."
+            )
+
+
 def _market_speed(text: str) -> float:
-    pace = settings.speed(text)
+    try:
+        pace = settings.speed(text)
+    except UsageError as error:
+        raise UsageError(
+            error.message, f"Write 1 for real time, 10 for ten times as fast, up to {FASTEST_MARKET}."
+        ) from error
     if pace > FASTEST_MARKET:
         raise UsageError(f"A synthetic market runs at up to {FASTEST_MARKET} times, not {text}.")
     return pace

@@ -86,6 +86,7 @@ class Pipe:
         self._forecaster = forecaster
         self._product = product
         self._reader: Reader | None = None
+        self._is_advanced: bool | None = None
         self._clock = Clock()
         self._held: list[tuple[Quote | None, int, int]] = []
         """Quotes, when they reached us, and the number of their message; without a quote, until when (exchange time) a
@@ -131,6 +132,11 @@ class Pipe:
     def needs_snapshot(self) -> bool:
         """Whether a change of an order book was lost, so that there will be no quote before a new connection."""
         return self._from_book and self._reader is not None and self._reader.needs_snapshot
+
+    @property
+    def heard_until(self) -> int:
+        """The newest time of the exchange that was believed, in microseconds; 0 before any."""
+        return self._clock.heard_until
 
     def finish(self) -> Iterator[Product]:
         """The source has ended: fold what still waits for a heartbeat, and give each product right after."""
@@ -211,17 +217,26 @@ class Pipe:
             self._reader = self._new_reader(message.data)
         read = self._reader or reader(is_advanced=False)
         received_at = message.received_at
+        events = read.read(message.data)
+        if isinstance(events[0], Bad) and self._speaks_otherwise(message.data):
+            self._break()
+            self._reader = self._new_reader(message.data)
+            events = events if self._reader is None else self._reader.read(message.data)
         outcomes = [
             self._check(event, received_at) if isinstance(event, Quote) else self._note(event, received_at)
-            for event in read.read(message.data)
+            for event in events
         ]
         self._count(outcomes[0] if len(outcomes) == 1 else max(outcomes, key=_weight))
         return [outcome for outcome in outcomes if isinstance(outcome, Quote)]
 
+    def _speaks_otherwise(self, data: bytes) -> bool:
+        """Whether a message is of the other feed: a recording of several connections need not say where each begins."""
+        return self._is_advanced is not None and is_advanced(data) is (not self._is_advanced)
+
     def _new_reader(self, data: bytes) -> Reader | None:
         """Make the connection's reader, as soon as a message tells which feed it is of."""
-        advanced = is_advanced(data)
-        return None if advanced is None else reader(advanced, from_book=self._from_book)
+        self._is_advanced = is_advanced(data)
+        return None if self._is_advanced is None else reader(self._is_advanced, from_book=self._from_book)
 
     def _count(self, outcome: Event) -> None:
         counts = self.counts

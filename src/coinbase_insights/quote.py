@@ -94,6 +94,7 @@ class Other(msgspec.Struct, frozen=True, gc=False):
 Event = Quote | Heartbeat | Subscribed | Refusal | Missed | Bad | Stale | Other
 
 
+CROSSED = "crossed"
 OWN_BOOK = ("USDT-USDC", "EURC-USDC")
 
 
@@ -144,7 +145,7 @@ def read_quote(  # noqa: PLR0913, PLR0917 - the two sides as they come; a wrappe
     elif ask_decimals < bid_decimals:
         ask *= 10 ** (bid_decimals - ask_decimals)
     if bid > ask:
-        return Bad("crossed", product_id)
+        return Bad(CROSSED, product_id)
     if ask > MOST_UNITS:
         return Bad("best_ask: too many digits", product_id)
     return Quote(

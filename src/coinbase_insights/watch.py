@@ -17,7 +17,7 @@ from .log.journal import Journal
 from .message import Item, Line, Lost, Message
 from .pipe import Pipe
 from .running import in_background, next_signal
-from .show.numbers import counted
+from .show.summary import summary
 from .show.view import LineState, ProductView, View
 
 STALE_AFTER = 10.0
@@ -171,6 +171,8 @@ class Watch:
 
     def _show(self, force: bool = False) -> None:
         """Tell the sink of a new state, and let it draw when it is time to."""
+        if self._is_replay and not self.pipe.last_received and not self._has_ended:
+            return  # Nothing is known of the time that it has come to.
         now = time.monotonic()
         state = self._state(now)
         told = state, self._lost.reason if state == "CONNECTING" and self._lost is not None else ""
@@ -187,8 +189,9 @@ class Watch:
             self._sink.draw(view)
 
     def _state(self, now: float) -> LineState:
-        if self._has_ended:
-            return "ENDED"
+        return "ENDED" if self._has_ended else self._line_state(now)
+
+    def _line_state(self, now: float) -> LineState:
         if not self._is_heard:
             return "CONNECTING"
         if self._lost is not None or (now - self._heard_at > STALE_AFTER and not self._is_replay):
@@ -213,7 +216,8 @@ class Watch:
         if state == "CONNECTING":
             return "waiting for the first message"
         if state == "ENDED":
-            return f"after {now - self._began:.0f} s" + (f", by {self.ended_by}" if self.ended_by else "")
+            while_down = "" if self._lost is None else ", while the line was down"
+            return f"after {now - self._began:.0f} s" + (f", by {self.ended_by}" if self.ended_by else "") + while_down
         if not self._quote_at:
             return "waiting for the first quote"
         return f"last quote {self._quote_age(now):.0f} s ago"
@@ -235,13 +239,15 @@ class Watch:
             duplicates=counts.duplicates,
             missed=counts.missed,
             reconnects=counts.reconnects,
+            is_known=self._line_state(now) not in ("CONNECTING", "STALE"),
             notes=tuple(self.notes),
         )
 
     def _time(self) -> int:
-        """Microseconds since 1970 UTC: now, or in a replay the time that it has come to."""
-        heard = self.pipe.last_received // 1000
-        return heard if self._is_replay and heard else time.time_ns() // 1000
+        """Microseconds since 1970 UTC: now, or the time that a replay, or a market with a speed, has come to."""
+        if self._is_replay:
+            return self.pipe.last_received // 1000 or time.time_ns() // 1000
+        return (self._speed and self.pipe.heard_until) or time.time_ns() // 1000
 
     def _product_view(self, product_id: str, now: float) -> ProductView:
         product = self.pipe.products.get(product_id)
@@ -265,16 +271,7 @@ class Watch:
 
     def summary(self) -> str:
         """Say in a line what this run has seen."""
-        counts = self.pipe.counts
-        parts = [counted(counts.quotes, "quote"), f"{counts.missed} missed", counted(counts.reconnects, "reconnect")]
-        if counts.before_start:
-            parts.append(f"{counts.before_start} from before the start")
-        if counts.duplicates:
-            parts.append(counted(counts.duplicates, "duplicate"))
-        if counts.bad:
-            reasons = ", ".join(f"{reason} ({count})" for reason, count in counts.bad.most_common(5))
-            parts.append(f"{counts.bad.total()} bad: {reasons}")
-        return f"{counted(counts.received, 'message')}: {', '.join(parts)}"
+        return summary(self.pipe.counts)
 
 
 def _thinned(product: Product) -> tuple[tuple[float, float], ...]:

@@ -99,7 +99,9 @@ class Feed:
             self.attempt += penalty
             delay = self._delay(least)
             logger.info("lost: %s; next attempt in %.1f s", reason, delay)
-            if not self._is_up and time.monotonic() + delay - began > self._timing.give_up:
+            left = began + self._timing.give_up - time.monotonic()
+            delay = delay if self._is_up else max(0.0, min(delay, left))
+            if not self._is_up and left <= 0.0:
                 raise UnreachableError(
                     f"The feed at {self.url} did not come up: {reason}.",
                     "Check the network, and the address after --url.",

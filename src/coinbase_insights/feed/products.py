@@ -119,7 +119,7 @@ def _limits_of(product: ListedProduct) -> list[str]:
 def unknown_product(rest_url: str, product_id: str, timeout: float = TIMEOUT) -> UnknownProductError:
     """Make the error for a product that Coinbase does not know, with near names if the list can be had."""
     try:
-        names = [product.id for product in all_products(rest_url, timeout)]
+        names = [product.id for product in all_products(rest_url, timeout) if product.id != product_id]
     except UnreachableError:
         names = []
     near = difflib.get_close_matches(product_id, names, n=3, cutoff=0.5)
@@ -132,7 +132,7 @@ def unknown_product(rest_url: str, product_id: str, timeout: float = TIMEOUT) ->
 
 def with_near_names(error: UnknownProductError, rest_url: str, product_ids: Sequence[str]) -> UnknownProductError:
     """Give the same error, with near names in its hint where it has none and they can be had in a moment."""
-    if len(product_ids) != 1 or "Did you mean" in error.hint:
+    if len(product_ids) != 1 or "Did you mean" in error.hint or "not traded" in error.message:
         return error
     return UnknownProductError(error.message, unknown_product(rest_url, product_ids[0], LAST_LOOK).hint)
 

@@ -15,7 +15,7 @@ import stat
 import time
 from base64 import b64decode, b64encode
 from collections.abc import Iterator, Sequence
-from io import FileIO
+from io import BufferedReader, FileIO
 from itertools import chain, islice
 from pathlib import Path
 
@@ -28,6 +28,9 @@ FIRST_LINES = 10
 """One of these must be a line of a recording, or the file is none."""
 HEAD = 2**16
 """Bytes of a file that are looked at before it is appended to."""
+GZIP, PARQUET = b"\x1f\x8b", b"PAR1"
+"""How files begin that people take for recordings."""
+_BEGINNING = re.compile(rb"[0-9]{1,19}(\t|\Z)|\Z").match
 _TORN = re.compile(rb"[0-9]{1,19}(\t#.*)?", re.DOTALL).fullmatch
 """What a crash at the very first write may leave, when it is no whole line."""
 _COUNTED = re.compile(r"messages=([0-9]{1,18})(?: (.*))?", re.ASCII | re.DOTALL).fullmatch
@@ -102,7 +105,7 @@ def read(path: Path) -> Iterator[Item]:
     """
     for file in files(path):
         try:
-            with file.open("rb") as lines:
+            with BufferedReader(FileIO(file), HEAD) as lines:
                 yield from _items(file, lines)
         except OSError as error:
             raise RecordingError(f"{file} cannot be read: {error.strerror}.") from error
@@ -118,14 +121,14 @@ def files(path: Path) -> list[Path]:
     return files
 
 
-def _items(file: Path, lines: Iterator[bytes]) -> Iterator[Item]:
+def _items(file: Path, lines: BufferedReader) -> Iterator[Item]:
     received_at = 0
+    head = lines.peek(HEAD)[:HEAD]
+    if _BEGINNING(head) is None and b"\n" not in head:  # Such a line may have no end.
+        raise _no_recording(file, head)
     first = list(islice(lines, FIRST_LINES))
     if first and not _is_recording(first):
-        raise RecordingError(
-            f"{file} is not a recording: its first line is not a time in nanoseconds, a TAB and a frame.",
-            "Recordings are made with `coinbase_insights run --record PATH`.",
-        )
+        raise _no_recording(file, head)
     for line in chain(first, lines):
         item = decode(line)
         if item is None:
@@ -134,6 +137,17 @@ def _items(file: Path, lines: Iterator[bytes]) -> Iterator[Item]:
             item = Message(received_at, line.rstrip(b"\r\n"))
         received_at = item.received_at
         yield item
+
+
+def _no_recording(file: Path, head: bytes) -> RecordingError:
+    hint = "Recordings are made with `coinbase_insights run --record PATH`."
+    if head.startswith(GZIP):
+        hint = "It is compressed: unpack it first, with gunzip."
+    elif head.startswith(PARQUET):
+        hint = "It is a Parquet file: if it is a 5-second grid, `coinbase_insights backtest` reads it."
+    return RecordingError(
+        f"{file} is not a recording: its first line is not a time in nanoseconds, a TAB and a frame.", hint
+    )
 
 
 def _is_recording(first: Sequence[bytes]) -> bool:

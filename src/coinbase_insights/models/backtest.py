@@ -54,12 +54,17 @@ def backtest(
     Raises RecordingError when there is no quote in it.
     """
     judgements: list[Judgement] = []
-    for history in histories(path, channel):
+    for history in histories(path, channel, tell):
         if tell is not None and not judgements and not is_compiled():
             tell(COMPILING)
         judgements += [judge(history, name) for name in forecasters]
     if not judgements:
-        raise RecordingError(f"There is no quote in {path}.", "Try --channel level2, if order books were recorded.")
+        other = "ticker" if channel == "level2" else "level2"
+        raise RecordingError(
+            f"There is no quote in {path}.", f"Is it a recording of another channel? Try --channel {other}."
+        )
+    if tell is not None and not any(judgement.scored for judgement in judgements):
+        tell("no forecast came due: less than 60 s are recorded, or the line was down when they would have been over")
     return judgements
 
 

@@ -1,6 +1,6 @@
 """Quotes of the past, as columns: from recordings, and from 5-second grids in Parquet."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +15,7 @@ from ..errors import RecordingError
 from ..log.journal import read
 from ..pipe import Pipe
 from ..quote import MOST_UNITS, Quote
+from ..show.summary import summary
 
 GRID_DECIMALS = 4
 """Of the prices of a grid, which are floating-point there: at least as fine as any tick among them."""
@@ -72,10 +73,10 @@ class Collector(Product):
         )
 
 
-def histories(path: Path, channel: str) -> Iterator[History]:
+def histories(path: Path, channel: str, tell: Callable[[str], None] | None = None) -> Iterator[History]:
     """Give the history of each product in a recording, a folder of recordings, or a grid.
 
-    Raises RecordingError when there is nothing that can be read as one.
+    `tell` a person what became of the messages. Raises RecordingError when there is nothing that can be read as one.
     """
     if path.suffix == ".parquet":
         yield grid(path)
@@ -86,6 +87,8 @@ def histories(path: Path, channel: str) -> Iterator[History]:
             pass
     for _ in pipe.finish():
         pass
+    if tell is not None:
+        tell(summary(pipe.counts))
     for product in pipe.products.values():
         if isinstance(product, Collector):
             yield product.columns()

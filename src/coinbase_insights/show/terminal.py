@@ -15,8 +15,6 @@ from .view import View
 if TYPE_CHECKING:
     from rich.live import Live
 
-    from ..engine.insight import Insight
-
 
 SYMBOLS = "●○■⣿─±—"
 """What the screen is drawn with, beside letters and digits."""
@@ -44,7 +42,7 @@ class Terminal:
         self._size = (80, 24)
         self._view: View | None = None
         self._state = ""
-        self._written: dict[str, Insight | None] = {}
+        self._written: dict[str, object] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -100,8 +98,9 @@ class Terminal:
             self._state = view.state
             lines.append(status_line(view.now, view.state, view.detail))
         for product in view.products:
-            if product.insight and product.insight is not self._written.get(product.product_id):
-                self._written[product.product_id] = product.insight
+            newest = product.insight and (product.insight.time, product.insight.sequence, product.insight.received_at)
+            if product.insight and newest != self._written.get(product.product_id):
+                self._written[product.product_id] = newest
                 lines.append(line(product.insight, product.decimals))
         if lines:
             self._file.write("".join(f"{text}\n" for text in lines))

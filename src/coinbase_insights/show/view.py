@@ -56,10 +56,12 @@ class View(msgspec.Struct, frozen=True):
     missed: int = 0
     """Messages that the exchange numbered and that did not reach us."""
     reconnects: int = 0
+    is_known: bool = True
+    """Whether what was known last is still what holds: not while the line is down, nor when it ended so."""
     notes: tuple[str, ...] = ()
     """Things that a person must be told as long as they hold, as: the exchange's clock differs from ours."""
 
     @property
     def is_live(self) -> bool:
         """Whether the current values may be shown as current."""
-        return self.state not in ("CONNECTING", "STALE")
+        return self.is_known and self.state not in ("CONNECTING", "STALE")

@@ -6,8 +6,10 @@ A quote is given only when the best price or size of a side has changed: the res
 from collections.abc import Iterable
 from heapq import heapify, heappop, heappush
 
-from ..quote import Bad, Quote, is_number, read_quote
+from ..quote import CROSSED, Bad, Quote, is_number, read_quote
 
+CROSSED_FOR = 5_000_000
+"""Microseconds for which a book may stay crossed before a change must have been lost: Exchange numbers none."""
 SLACK = 1024
 """Prices that may lie in a heap after they have left the book, before it is built anew."""
 
@@ -60,6 +62,7 @@ class Book:
         self._bids, self._asks = Side(-1.0), Side(1.0)
         self.needs_snapshot = self.needs_snapshot or self._is_whole
         self._is_whole = False
+        self._crossed_since: int | None = None
         self._told: tuple[str | None, ...] = ()
 
     def start(self, bids: Iterable[tuple[str, str]], asks: Iterable[tuple[str, str]]) -> Bad | None:
@@ -85,7 +88,14 @@ class Book:
         if top == self._told:
             return None
         self._told = top
-        return read_quote(self._product_id, time, None, *top)
+        quote = read_quote(self._product_id, time, None, *top)
+        if not isinstance(quote, Bad) or quote.reason != CROSSED:
+            self._crossed_since = None
+        elif self._crossed_since is None:
+            self._crossed_since = time
+        elif time - self._crossed_since > CROSSED_FOR:
+            self.forget()
+        return quote
 
 
 class Books:

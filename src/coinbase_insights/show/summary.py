@@ -1,0 +1,17 @@
+"""One line that says what became of all messages."""
+
+from ..pipe import Counts
+from .numbers import counted
+
+
+def summary(counts: Counts) -> str:
+    """Say in a line how many messages came, how many quotes were folded, and what happened to the others."""
+    parts = [counted(counts.quotes, "quote"), f"{counts.missed} missed", counted(counts.reconnects, "reconnect")]
+    if counts.before_start:
+        parts.append(f"{counts.before_start} from before the start")
+    if counts.duplicates:
+        parts.append(counted(counts.duplicates, "duplicate"))
+    if counts.bad:
+        reasons = ", ".join(f"{reason} ({count})" for reason, count in counts.bad.most_common(5))
+        parts.append(f"{counts.bad.total()} bad: {reasons}")
+    return f"{counted(counts.received, 'message')}: {', '.join(parts)}"
