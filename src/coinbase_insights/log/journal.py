@@ -121,7 +121,7 @@ def files(path: Path) -> list[Path]:
     return files
 
 
-def _items(file: Path, lines: BufferedReader) -> Iterator[Item]:
+def _items(file: Path, lines: "BufferedReader[FileIO]") -> Iterator[Item]:
     received_at = 0
     head = lines.peek(HEAD)[:HEAD]
     if _BEGINNING(head) is None and b"\n" not in head:  # Such a line may have no end.
