@@ -1,0 +1,176 @@
+"""The lake's table `raw`: every line once, in order, whoever is killed when."""
+
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from coinbase_insights.errors import LockedError, StorageError
+from coinbase_insights.lake.compact import FEWEST, compact, worth_joining
+from coinbase_insights.lake.landing import LOG, Landing
+from coinbase_insights.lake.parts import Part
+from coinbase_insights.lake.raw import Raw
+from coinbase_insights.lake.rows import items, rows
+from coinbase_insights.log.journal import encode, read
+from coinbase_insights.log.segments import Segments
+from coinbase_insights.message import Item, Lost, Message, Opened, Unstored
+
+RECORDINGS = [
+    "exchange_2026-04-05_BTC-USD_ticker_batch_derived", "exchange_2021-04-17_10_products",
+    "advanced_2026-08-09_BTC_ETH_all_channels",
+]  # fmt: skip
+
+
+def message(number: int) -> Message:
+    text = b'{"type":"ticker","product_id":"ETH-USD","sequence":%d}' % number
+    return Message(1_700_000_000_123_456_789 + number, text)
+
+
+def journal_of(folder: Path, written: list[Item]) -> Segments:
+    journal = Segments(folder)
+    for item in written:
+        journal.write(item)
+    journal.sync()
+    return journal
+
+
+def items_in(raw: Raw) -> list[Item]:
+    return [item for part in raw.parts() for batch in raw.read(part).to_batches() for item in items(batch)]
+
+
+frames = st.binary(max_size=60) | st.sampled_from([b"", b"#", b"\n", b"\xff", b'{"type":"ticker"}', b"\0", b"\r\n"])
+stamps = st.integers(0, 2**63 - 1)
+everything = st.lists(
+    st.builds(Message, stamps, frames)
+    | st.just(Opened(5, "ws://x"))
+    | st.just(Lost(6, "torn", messages=3))
+    | st.just(Unstored(7, 2)),
+    min_size=1,
+    max_size=30,
+)
+
+
+@given(everything)
+def test_what_becomes_rows_is_read_back_byte_for_byte(written: list[Item]) -> None:
+    table = rows(LOG, 0, [encode(item) for item in written], None)
+    assert [item for batch in table.to_batches() for item in items(batch)] == written
+
+
+@pytest.mark.parametrize("name", RECORDINGS)
+def test_a_real_recording_lands_and_is_read_back_byte_for_byte(name: str, shared_data: Path, tmp_path: Path) -> None:
+    written = list(read(shared_data / f"{name}.rec"))
+    journal = journal_of(tmp_path / "journal", written)
+    raw = Raw(str(tmp_path / "lake"), create=True)
+    Landing(raw, tmp_path / "journal").land(journal.durable)
+    journal.close()
+    assert items_in(Raw(str(tmp_path / "lake"))) == written
+
+
+def test_the_columns_say_what_a_message_is_of(tmp_path: Path) -> None:
+    told: list[Item] = [
+        Message(1, b"early"),
+        Opened(2, "ws://x"),
+        message(7),
+        Message(
+            4, b'{"channel":"l2_data","sequence_num":0,"events":[{"product_id":"BTC-USD"},{"product_id":"A-USD"}]}'
+        ),
+        Lost(5, "torn"),
+    ]
+    table = rows(LOG, 10, [encode(item) for item in told], None).to_pydict()
+    assert table["offset"] == [10, 11, 12, 13, 14]
+    assert table["connection"] == [None, 11, 11, 11, 11]
+    assert table["product_id"] == [None, None, "ETH-USD", None, None]
+    assert table["channel"] == [None, "#", "ticker", "level2", "#"]
+    assert table["sequence"] == [None, None, 7, 0, None]
+    assert table["message"][-1] == "#lost torn"
+
+
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=8))
+@settings(max_examples=10)
+def test_in_however_many_steps_it_lands_each_line_is_there_once(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[int]
+) -> None:
+    folder = tmp_path_factory.mktemp("steps")
+    journal, written = Segments(folder / "journal", segment_bytes=1000), list[Item]()
+    for count in steps:
+        for _ in range(count):
+            written.append(message(len(written)))
+            journal.write(written[-1])
+        journal.sync()
+        landing = Landing(Raw(str(folder / "lake"), create=True), folder / "journal")
+        landing.land(journal.durable)
+        journal.drop(landing.landed)
+    journal.close()
+    raw = Raw(str(folder / "lake"))
+    assert items_in(raw) == written
+    assert raw.landed(LOG) == len(written)
+
+
+def test_parts_are_joined_and_no_row_changes(tmp_path: Path) -> None:
+    journal, raw = Segments(tmp_path / "journal"), Raw(str(tmp_path / "lake"), create=True)
+    landing = Landing(raw, tmp_path / "journal")
+    written: list[Item] = [message(number) for number in range(3 * FEWEST)]
+    for item in written:
+        journal.write(item)
+        journal.sync()
+        landing.land(journal.durable)
+    compact(raw)
+    journal.close()
+    assert len(raw.parts()) < FEWEST
+    assert items_in(raw) == written
+    raw.clean(hours=0)
+    assert items_in(Raw(str(tmp_path / "lake"))) == written
+    assert len(list((tmp_path / "lake" / "raw").glob("*.parquet"))) == len(raw.parts())
+    assert raw.landed(LOG) == len(written)
+
+
+def test_the_second_of_two_writers_is_refused_and_doubles_nothing(tmp_path: Path) -> None:
+    raw, late = Raw(str(tmp_path), create=True), Raw(str(tmp_path))
+    table = rows(LOG, 0, [encode(message(0))], None)
+    raw.land(LOG, 0, [table])
+    with pytest.raises(LockedError):
+        late.land(LOG, 0, [table])
+    assert items_in(Raw(str(tmp_path))) == [message(0)]
+    with pytest.raises(StorageError, match="has come to 1"):
+        late.land(LOG, 0, [table])
+
+
+def test_a_journal_that_is_behind_the_lake_is_not_landed_over_it(tmp_path: Path) -> None:
+    raw = Raw(str(tmp_path / "lake"), create=True)
+    raw.land(LOG, 0, [rows(LOG, 0, [encode(message(0))], None)])
+    with pytest.raises(StorageError, match="would go on at 5"):
+        raw.land(LOG, 5, [rows(LOG, 5, [encode(message(5))], None)])
+
+
+def test_a_part_that_has_changed_is_not_read(tmp_path: Path) -> None:
+    raw = Raw(str(tmp_path), create=True)
+    part = raw.land(LOG, 0, [rows(LOG, 0, [encode(message(0))], None)])
+    path = tmp_path / "raw" / part.name
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    with pytest.raises(StorageError, match="damaged"):
+        raw.read(part)
+
+
+def test_no_lake_is_said(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="no lake"):
+        Raw(str(tmp_path))
+
+
+@given(st.lists(st.integers(1, 100_000), max_size=40))
+def test_what_is_joined_follows_each_other_and_is_worth_it(sizes: list[int]) -> None:
+    parts, first = [], 0
+    for size in sizes:
+        parts.append(Part("journal", first, size, "0" * 64))
+        first += size
+    run = worth_joining(parts)
+    assert all(one.end == other.first for one, other in pairwise(run))
+    assert not run or (len(run) >= FEWEST and run[0].rows <= sum(part.rows for part in run[1:]))
+
+
+@pytest.mark.parametrize("log", ["journal", "topic-a/3", "~x.y_z%-"])
+def test_a_part_is_named_after_what_it_holds(log: str) -> None:
+    part = Part.of(log, 1440, 60, b"bytes")
+    assert Part.parse(part.name) == part
+    assert (part.fits(b"bytes"), part.fits(b"Bytes")) == (True, False)
