@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from coinbase_insights.errors import RecordingError
-from coinbase_insights.log.journal import encode
+from coinbase_insights.log.journal import encode, read
 from coinbase_insights.log.replay import replay
 from coinbase_insights.message import Item, Message
 
@@ -38,7 +38,7 @@ def heard(path: Path, speed: float, busy: float = 0.0) -> list[tuple[float, Item
     async def listen() -> list[tuple[float, Item]]:
         loop = asyncio.get_running_loop()
         items = []
-        async for item in replay(path, speed):
+        async for item in replay(read(path), speed):
             items.append((round(loop.time() - 1000.0, 3), item))
             if busy:
                 await asyncio.sleep(busy)
@@ -92,7 +92,7 @@ def test_others_may_run_while_it_is_played_at_full_speed(tmp_path: Path) -> None
 
     async def listen() -> int:
         task = asyncio.create_task(other())
-        count = len([item async for item in replay(path, float("inf"))])
+        count = len([item async for item in replay(read(path), float("inf"))])
         task.cancel()
         return count
 

@@ -8,7 +8,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from itertools import islice
 from pathlib import Path
@@ -88,7 +88,7 @@ def run(
     output: FormatOption = Format.AUTO,
     record: RecordOption = None,
     source: Annotated[
-        Path | None, typer.Option("--from", metavar="PATH", help="Play this recording instead of listening.")
+        Path | None, typer.Option("--from", metavar="PATH", help="Play this recording, or lake, instead of listening.")
     ] = None,
     speed: Annotated[
         str | None,
@@ -113,7 +113,7 @@ def run(
         pace = settings.speed(speed or "1")
         from .log.replay import replay
 
-        played = replay(source, pace)
+        played = replay(_kept(source), pace)
         watching.start(lambda watch: played, live_state="REPLAY", speed=settings.speed_name(pace))
         watching.say_if_empty(source)
         return
@@ -174,7 +174,7 @@ def demo(
 @app.command()
 def simulate(
     recording: Annotated[
-        Path | None, typer.Argument(metavar="[PATH]", help="A recording to serve; without one, a synthetic market.")
+        Path | None, typer.Argument(metavar="[PATH]", help="A recording or lake to serve; else a synthetic market.")
     ] = None,
     host: Annotated[str, typer.Option("--host", metavar="HOST", help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, metavar="PORT", help="0 takes a free one.")] = 8765,
@@ -210,7 +210,9 @@ def simulate(
     seconds = None if length is None else settings.duration(length)
     mistakes = parse_faults(faults)
     market = (
-        Recording(recording) if recording is not None else Market(time.time_ns() // 1000, 1 if seed is None else seed)
+        Recording(recording, _kept)
+        if recording is not None
+        else Market(time.time_ns() // 1000, 1 if seed is None else seed)
     )
 
     async def listen() -> None:
@@ -268,10 +270,7 @@ def backtest(
         from .models.backtest import backtest as judge
         from .models.backtest import rows as rows_of
     except ImportError as error:
-        raise UsageError(
-            f"backtest needs more than the core: {error.name} is not installed.",
-            "In a clone of the repository: pip install '.[lake]'",
-        ) from error
+        raise lacks_extra("backtest", error) from error
     from .show.listing import json_lines, table
 
     rows = rows_of(judge(path, tuple(forecaster or list(Forecaster)), channel, _say))
@@ -346,13 +345,34 @@ class Watching:
         _say_problem(f"There was no quote of {' or '.join(pipe.product_ids) or 'any product'} in {source}.", hint)
 
 
+def _kept(path: Path) -> "Iterator[Item]":
+    """Give what was kept in a recording, a folder of them, or a lake, in its order."""
+    if (path / "raw" / "_delta_log").is_dir():
+        try:
+            from .lake.history import collected
+        except ImportError as error:
+            raise lacks_extra("A lake", error) from error
+        return collected(str(path))
+    from .log.journal import files, read
+
+    files(path)
+    return read(path)
+
+
+def lacks_extra(what: str, error: ImportError) -> UsageError:
+    """Make the error of a part that is not installed."""
+    return UsageError(
+        f"{what} needs more than the core: {error.name} is not installed.",
+        "In a clone of the repository: pip install '.[lake]'",
+    )
+
+
 def _products_in(source: Path, channel: Channel) -> list[str]:
     """Name the first products that a recording has quotes of, by its first messages."""
-    from .log.journal import read
     from .pipe import Pipe
 
     pipe = Pipe(channel=channel)
-    for item in islice(read(source), FIRST_LOOK):
+    for item in islice(_kept(source), FIRST_LOOK):
         for _ in pipe.take(item):
             pass
     return sorted(pipe.last_known)[:10]

@@ -3,14 +3,14 @@
 The recording is read through once at the start and again for every client; it is never kept in memory.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
 
 from ..errors import RecordingError
 from ..log import journal
-from ..message import Message
+from ..message import Item, Message
 from ..wire.label import ACKNOWLEDGEMENT, ERROR, HEARTBEATS, Label, label
 from .digits import SIZE_DECIMALS, whole
 from .events import Day, Trade
@@ -50,9 +50,10 @@ class _Frame(_Ticker):
 class Recording:
     """The frames of one connection, or of several in a row, to one of the two feeds."""
 
-    def __init__(self, path: Path) -> None:
-        """Read through a recording. Raises RecordingError when there is none, or no frame of Coinbase in it."""
+    def __init__(self, path: Path, read: Callable[[Path], Iterator[Item]] = journal.read) -> None:
+        """Read through a recording, with what can read it. Raises RecordingError when no frame of Coinbase is in it."""
         self._path = path
+        self._read = read
         self.dialect = ""
         self.heartbeats = False
         self.acknowledgements = 0
@@ -99,7 +100,7 @@ class Recording:
 
     def messages(self) -> Iterator[Message]:
         """Give every frame in order. Raises RecordingError when the file has gone."""
-        return (item for item in journal.read(self._path) if isinstance(item, Message))
+        return (item for item in self._read(self._path) if isinstance(item, Message))
 
     def find(self, product_id: str) -> Product | None:
         """Give a product that the recording shows; None for any other."""
