@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from . import __version__, settings
+from . import __version__, cli_lake, settings
 from .errors import InsightsError, UnknownProductError, UnreachableError, UsageError
 from .options import (
     URL_VARIABLE,
@@ -275,6 +275,11 @@ def backtest(
 
     rows = rows_of(judge(path, tuple(forecaster or list(Forecaster)), channel, _say))
     print(json_lines(HEADS, rows) if output is ListFormat.JSON else table(HEADS, rows))
+
+
+app.command()(cli_lake.ingest)
+app.command()(cli_lake.verify)
+app.command()(cli_lake.gaps)
 
 
 class Watching:

@@ -8,6 +8,8 @@ from .errors import UsageError
 
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)(ms|s|m|h|d)", re.ASCII).fullmatch
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+_SIZE = re.compile(r"([0-9]{1,9})(kB|MB|GB|TB)", re.ASCII).fullmatch
+_BYTES = {"kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _SPEED = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,3})?)x?", re.ASCII).fullmatch
 MOST_PRODUCTS = 1000
 
@@ -48,6 +50,14 @@ def duration(text: str) -> float:
     if match is None or float(match[1]) == 0.0:
         raise UsageError(f"{text[:40]!a} is not a duration.", "Write it as 90s, 15m, 1h or 1d.")
     return float(match[1]) * _SECONDS[match[2]]
+
+
+def size(text: str) -> int:
+    """Take a size such as 500MB or 20GB, in bytes. Raises UsageError for anything else."""
+    match = _SIZE(text)
+    if match is None or int(match[1]) == 0:
+        raise UsageError(f"{text[:40]!a} is not a size.", "Write it as 500MB or 20GB.")
+    return int(match[1]) * _BYTES[match[2]]
 
 
 def speed(text: str) -> float:

@@ -45,6 +45,11 @@ class ListedProduct(msgspec.Struct, frozen=True):
         return ", ".join([self.status, *self.limits])
 
     @property
+    def is_traded(self) -> bool:
+        """Whether it is traded now, with whatever limits."""
+        return self.status in ("", "online") and not self.trading_disabled
+
+    @property
     def limits(self) -> list[str]:
         """What keeps people from trading it freely now; its prices may stand still or cross."""
         return [
@@ -107,7 +112,7 @@ def _listed(rest_url: str, product_ids: Sequence[str], timeout: float) -> dict[s
 
 def _limits_of(product: ListedProduct) -> list[str]:
     """Give what keeps people from trading it freely. Raises UnknownProductError when it is not traded at all."""
-    if product.trading_disabled or product.status not in ("", "online"):
+    if not product.is_traded:
         state = product.status_message or product.status or "trading is disabled"
         raise UnknownProductError(
             f"{product.id} is not traded now: {harmless(state)}.",

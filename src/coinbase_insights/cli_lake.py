@@ -1,0 +1,215 @@
+"""The commands that keep and check: `ingest`, `verify` and `gaps`. What they need is imported when they are called."""
+
+import asyncio
+import json
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from . import settings
+from .errors import UsageError
+from .options import (
+    Channel,
+    FeedName,
+    ForOption,
+    ListFormat,
+    ListFormatOption,
+    ProductIds,
+    UrlOption,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .collect import Standing
+
+LakeArgument = Annotated[str, typer.Argument(metavar="LAKE", help="A folder, or an address that delta-rs takes.")]
+JournalOption = Annotated[
+    Path | None,
+    typer.Option("--journal", metavar="PATH", show_default="LAKE/journal", help="The folder of the journal."),
+]
+
+
+def ingest(
+    product_id: ProductIds = None,
+    to: Annotated[str, typer.Option("--to", metavar="LAKE", help="Folder or address of the lake.")] = "",
+    channel: Annotated[Channel, typer.Option(help="What to listen to.")] = Channel.TICKER_BATCH,
+    feed: Annotated[FeedName, typer.Option(help="Which of Coinbase's feeds.")] = FeedName.EXCHANGE,
+    all_products: Annotated[
+        bool, typer.Option("--all-products", help="Every product that is traded at the start.")
+    ] = False,
+    journal: JournalOption = None,
+    limit: Annotated[
+        str | None, typer.Option("--journal-limit", metavar="SIZE", help="Of the journal, such as 500MB or 20GB.")
+    ] = None,
+    every: Annotated[
+        str, typer.Option("--commit-every", metavar="DURATION", help="Between two commits to the lake, at the most.")
+    ] = "60s",
+    fsync_always: Annotated[
+        bool, typer.Option("--fsync-always", help="Sync after each message instead of once a second.")
+    ] = False,
+    health_port: Annotated[
+        int | None,
+        typer.Option("--health-port", min=0, max=65535, metavar="PORT", help="Of /healthz, /readyz and /metrics."),
+    ] = None,
+    output: ListFormatOption = ListFormat.LINES,
+    length: ForOption = None,
+    url: UrlOption = None,
+) -> None:
+    """Keep every message: from the socket into a journal, and from there into a lake, exactly once."""
+    if not to:
+        raise UsageError("ingest needs a place to keep messages in.", "Name one: coinbase_insights ingest --to lake")
+    if bool(product_id) == all_products:
+        raise UsageError("ingest needs products, or --all-products.", "Name one: --product-id ETH-USD")
+    folder = _journal(to, journal)
+    seconds = None if length is None else settings.duration(length)
+    most_bytes = None if limit is None else settings.size(limit)
+    from .feed import Feed
+    from .feed.endpoints import SOCKETS, rest_url
+    from .feed.products import all_products as listed
+
+    address = settings.socket_url(url or SOCKETS[feed])
+    names = settings.product_ids(product_id or [])
+    if all_products:
+        names = tuple(each.id for each in listed(rest_url(address)) if each.is_traded)
+    source = Feed(address, names, dialect=feed, channel=channel)
+    try:
+        from .collect import Collect, Pace
+        from .health import answering
+        from .lake.landing import LOG, Landing
+        from .lake.raw import Raw
+    except ImportError as error:
+        raise _lacks("ingest", error) from error
+    from .log.segments import Segments
+
+    raw = Raw(to, create=True)
+    kept = Segments(folder, start=raw.landed(LOG), most_bytes=most_bytes)
+    if kept.torn_bytes:
+        _say(f"the last line was torn by a crash: {kept.torn_bytes} bytes are dropped")
+    pace = Pace(commit_seconds=settings.duration(every), fsync_always=fsync_always)
+    collect = Collect(kept, Landing(raw, folder), pace)
+    tell = _tell_json if output is ListFormat.JSON else _tell
+    with ExitStack() as stack:
+        if health_port is not None:
+            _say(f"health at {stack.enter_context(answering(health_port, collect.standing))}")
+        asyncio.run(collect.run(source.items(), seconds, tell))
+
+
+def verify(
+    lake: LakeArgument,
+    journal: JournalOption = None,
+    output: ListFormatOption = ListFormat.LINES,
+) -> None:
+    """Check that what was collected is whole: nothing damaged, missing or doubled. Exit code 1 when it is not."""
+    try:
+        from .lake.verify import to_json
+        from .lake.verify import verify as check
+    except ImportError as error:
+        raise _lacks("verify", error) from error
+    folder = journal or (None if "://" in lake else Path(lake) / "journal")
+    report = check(lake, folder if folder is not None and folder.is_dir() else None, _progress())
+    if output is ListFormat.JSON:
+        print(to_json(report))
+    else:
+        for fault in report.faults:
+            print(f"fault: {fault}")
+        for note in report.notes:
+            print(f"note: {note}")
+        print(
+            f"{'whole' if report.is_whole else 'NOT WHOLE'}: {report.rows:,} rows in {report.parts} parts of "
+            f"{report.connections} connections, {report.waiting:,} lines wait in the journal, {len(report.gaps)} gaps"
+        )
+    if not report.is_whole:
+        raise typer.Exit(1)
+
+
+def gaps(lake: LakeArgument, output: ListFormatOption = ListFormat.LINES) -> None:
+    """List each stretch of time without data: when, of what, why, and how many messages are missing."""
+    try:
+        from .lake.gaps import gaps as find
+        from .lake.raw import Raw
+    except ImportError as error:
+        raise _lacks("gaps", error) from error
+    from .engine.insight import rfc3339
+    from .show.listing import json_lines, table
+
+    heads = ("product_id", "start", "end", "seconds", "messages", "connection", "cause")
+    rows = [
+        (
+            gap.product_id,
+            rfc3339(gap.start),
+            None if gap.end is None else rfc3339(gap.end),
+            None if gap.end is None else (gap.end - gap.start) / 1e6,
+            gap.messages,
+            gap.connection,
+            gap.cause,
+        )
+        for gap in find(Raw(lake))
+    ]
+    text = json_lines(heads, rows) if output is ListFormat.JSON else table(heads, rows)
+    if rows or output is not ListFormat.JSON:
+        print(text)
+
+
+def _journal(lake: str, journal: Path | None) -> Path:
+    if journal is not None:
+        return journal
+    if "://" in lake:
+        raise UsageError("A lake in an object store needs a journal on a disk.", "Name its folder: --journal PATH")
+    return Path(lake) / "journal"
+
+
+def _lacks(command: str, error: ImportError) -> UsageError:
+    return UsageError(
+        f"{command} needs more than the core: {error.name} is not installed.",
+        "In a clone of the repository: pip install '.[lake]'",
+    )
+
+
+def _tell(standing: "Standing") -> None:
+    """Say on stderr in a line how it stands."""
+    if standing.is_connected:
+        state = f"last message {standing.heard_ago:.0f} s ago" if standing.messages else "waiting for messages"
+    else:
+        state = f"no connection ({standing.trouble})" if standing.trouble else "connecting"
+    parts = [
+        f"{standing.messages:,} messages",
+        state,
+        f"journal {standing.journal_bytes / 2**20:.1f} MB",
+        f"{standing.landed:,} lines in the lake, {standing.waiting:,} wait",
+    ]
+    if standing.unstored:
+        full = "full" if standing.is_full else "has room again"
+        parts.append(f"storage: {full}, {standing.unstored:,} messages not stored")
+    if standing.lake_trouble:
+        parts.append(f"the lake: {standing.lake_trouble}")
+    _say(f"{time.strftime('%H:%M:%SZ', time.gmtime())} {'; '.join(parts)}")
+
+
+def _tell_json(standing: "Standing") -> None:
+    from dataclasses import asdict
+
+    fields = {"type": "ingest", "v": 1, "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), **asdict(standing)}
+    print(json.dumps(fields), file=sys.stderr, flush=True)
+
+
+def _progress() -> "Callable[[int, int], None]":
+    """Give what shows on stderr how far a long look has come; nothing where nobody would see it."""
+    if not sys.stderr.isatty():
+        return lambda _done, _all: None
+
+    def show(done: int, of: int) -> None:
+        end = "\n" if done == of else ""
+        print(f"\rchecked {done:,} of {of:,} parts", end=end, file=sys.stderr, flush=True)
+
+    return show
+
+
+def _say(text: str) -> None:
+    from .show.safe import safe
+
+    print(safe(text), file=sys.stderr, flush=True)

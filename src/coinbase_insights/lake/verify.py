@@ -1,0 +1,203 @@
+"""Is what was collected whole? Every file is read, and everything that one part says of another is compared.
+
+Nothing is changed. What is checked:
+
+- each file of the Delta log against its checksum, and that no version is missing;
+- each part: that it is there, that its bytes are those that it was named after, and that its rows have its offsets;
+- the parts of a log: that they follow each other without a hole or an overlap, up to where the log has come;
+- each connection that was counted: that as many messages are here as came;
+- the journal: that the lines of each segment add up to their sums, that segments follow each other, and that it
+  begins no later than where the lake ends.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+
+from ..errors import StorageError
+from ..log.journal import decode
+from ..log.segment_reader import sealed
+from ..log.segments import segments
+from ..message import Lost, Unstored
+from .gaps import Gap, Gaps
+from .landing import LOG
+from .parts import Part
+from .place import Place, place
+from .raw import Raw, table_url
+from .rows import ABOUT_THE_LINE
+from .sums import LOG as DELTA_LOG
+from .sums import SUMS, sum_line, sum_name
+
+
+@dataclass(slots=True)
+class Report:
+    """What was found."""
+
+    faults: list[str] = field(default_factory=list)
+    """Why it is not whole; empty when it is."""
+    notes: list[str] = field(default_factory=list)
+    """What is no fault and yet worth to be known."""
+    gaps: list[Gap] = field(default_factory=list)
+    parts: int = 0
+    rows: int = 0
+    connections: int = 0
+    waiting: int = 0
+    """Lines that are in the journal and not yet in the lake."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.faults
+
+
+def verify(lake: str, journal: Path | None, told: Callable[[int, int], None] = lambda _done, _all: None) -> Report:
+    """Check a lake and its journal; `told` hears how many parts of how many are done.
+
+    Raises StorageError when there is no lake.
+    """
+    report = Report()
+    report.faults += log_faults(place(table_url(lake)))
+    try:
+        raw = Raw(lake)
+        parts = raw.parts()
+    except StorageError as error:
+        if not report.faults:
+            raise
+        report.faults.append(error.message)
+        return report
+    _check_parts(raw, parts, report, told)
+    landed = raw.landed(LOG)
+    if journal is not None:
+        _check_journal(journal, landed, report)
+    return report
+
+
+def log_faults(files: Place) -> Iterator[str]:
+    """Check the Delta log against its checksums."""
+    names = [name for name in files.names(DELTA_LOG) if not name.startswith(".")]
+    sums = {name.removesuffix(".sha256") for name in files.names(SUMS)}
+    versions = [int(name.removesuffix(".json")) for name in names if name.endswith(".json")]
+    for name in names:
+        if name in sums:
+            if files.read(sum_name(name)) != sum_line(name, files.read(f"{DELTA_LOG}/{name}")):
+                yield f"{DELTA_LOG}/{name} or its checksum has changed"
+        elif not versions or not name.startswith(f"{versions[-1]:020d}"):  # A crash may leave the newest without one.
+            yield f"{DELTA_LOG}/{name} has no checksum"
+    for name in sorted(sums - set(names)):
+        yield f"{DELTA_LOG}/{name} is missing"
+    if versions and versions != list(range(versions[0], versions[-1] + 1)):
+        yield f"{DELTA_LOG} lacks versions between {versions[0]} and {versions[-1]}"
+
+
+class _Connections:
+    """Counts the messages of each connection, and compares where the collector had counted them too."""
+
+    def __init__(self) -> None:
+        self.came: Counter[int] = Counter()
+
+    def add(self, table: pa.Table) -> Iterator[str]:
+        columns = (table.column(name).to_pylist() for name in ("connection", "channel", "message"))
+        for connection, channel, message in zip(*columns, strict=True):
+            if connection is None:
+                continue
+            if channel != ABOUT_THE_LINE:
+                self.came[connection] += 1
+                continue
+            item = decode(b"0\t" + message.encode())
+            if isinstance(item, Unstored):
+                self.came[connection] += item.count
+            elif isinstance(item, Lost) and item.messages is not None and item.messages != self.came[connection]:
+                yield f"connection {connection} brought {item.messages} messages, and {self.came[connection]} are here"
+            else:
+                self.came.setdefault(connection, 0)
+
+
+def _check_parts(raw: Raw, parts: list[Part], report: Report, told: Callable[[int, int], None]) -> None:
+    ends: dict[str, int] = {}
+    connections, found = _Connections(), Gaps()
+    for number, part in enumerate(parts, 1):
+        expected = ends.get(part.log, 0)
+        if part.first > expected:
+            report.faults.append(f"{part.log}: lines {expected} to {part.first - 1} are missing")
+        elif part.first < expected:
+            report.faults.append(f"{part.log}: lines {part.first} to {expected - 1} are there twice")
+        ends[part.log] = part.end
+        try:
+            table = raw.read(part)
+        except StorageError as error:
+            report.faults.append(error.message)
+        else:
+            report.faults += _row_faults(part, table)
+            report.faults += connections.add(table)
+            report.gaps += found.add(table)
+            report.rows += len(table)
+        told(number, len(parts))
+    report.gaps += found.end()
+    report.parts, report.connections = len(parts), len(connections.came)
+    for log, end in ends.items():
+        if raw.landed(log) != end:
+            report.faults.append(f"{log} has come to line {raw.landed(log)}, and the parts end at {end}")
+    named = {part.name for part in parts}
+    leftovers = [name for name in raw.place.names() if name not in named]
+    if leftovers:
+        report.notes.append(f"{len(leftovers)} files are left over or outdated; `ingest` removes them within hours")
+
+
+def _row_faults(part: Part, table: pa.Table) -> Iterator[str]:
+    offsets = table.column("offset").to_pylist()
+    if offsets != list(range(part.first, part.end)):
+        yield f"{part.name} does not hold the lines {part.first} to {part.end - 1} in their order"
+    if table.column("log").unique().to_pylist() != [part.log]:
+        yield f"{part.name} holds rows of another log"
+
+
+def _check_journal(folder: Path, landed: int, report: Report) -> None:
+    known = segments(folder)
+    if not known:
+        return
+    if known[0][0] > landed:
+        report.faults.append(f"lines {landed} to {known[0][0] - 1} are neither in the lake nor in the journal")
+    end = known[0][0]
+    for first, path in known:
+        if first != end:
+            report.faults.append(f"{path.name}: lines {end} to {first - 1} are missing before it")
+        end = first
+        try:
+            for _ in sealed(path):
+                end += 1
+        except StorageError as error:
+            report.faults.append(error.message)
+            return
+        if _has_open_end(path):
+            text = f"{path.name} ends with lines that no sum vouches for yet"
+            (report.notes if path == known[-1][1] else report.faults).append(text)
+    if end < landed:
+        report.faults.append(f"the journal ends at line {end}, and the lake has come to {landed}")
+    report.waiting = max(0, end - landed)
+
+
+def _has_open_end(path: Path) -> bool:
+    """Tell whether there are bytes behind the last sum."""
+    data = path.read_bytes()
+    last = data.rfind(b"\t#sum ")
+    return bool(data) and (last < 0 or data.find(b"\n", last) != len(data) - 1)
+
+
+def to_json(report: Report) -> str:
+    """Write a report as one JSON object."""
+    return json.dumps(
+        {
+            "whole": report.is_whole,
+            "parts": report.parts,
+            "rows": report.rows,
+            "connections": report.connections,
+            "waiting": report.waiting,
+            "gaps": len(report.gaps),
+            "faults": report.faults,
+            "notes": report.notes,
+        }
+    )
