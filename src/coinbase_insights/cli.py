@@ -418,6 +418,8 @@ def main() -> None:
     """Run the command line; the only place that prints an error and exits."""
     if sys.stdout is None:
         _fail("There is no stdout to write to.", "Send it to /dev/null if it is not wanted.", UsageError.exit_code)
+    if not all(_can_be_typed(word) for word in sys.argv):
+        _fail("The command line holds what is no text.", "Type it anew.", UsageError.exit_code)
     try:
         app(sys.argv[1:] or ["--help"], standalone_mode=False)
         sys.stdout.flush()
@@ -438,6 +440,14 @@ def main() -> None:
         _fail(f"stdout cannot be written: {error.strerror}.", "", 1)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _can_be_typed(word: str) -> bool:
+    """Tell whether the system could have given us this; otherwise it could be no file's name either."""
+    try:
+        return b"\0" not in os.fsencode(word)
+    except UnicodeEncodeError:
+        return False
 
 
 def _leave_stdout() -> None:

@@ -128,7 +128,13 @@ class Collect:
     async def _finish(self) -> None:
         """Say in the journal that we end, bring it onto the disk, and land what can be landed in a moment."""
         if self._here is not None:
-            self._journal.write(Lost(time.time_ns(), f"ended by {self.ended_by}" if self.ended_by else "ended as asked", messages=self._here))
+            self._journal.write(
+                Lost(
+                    time.time_ns(),
+                    f"ended by {self.ended_by}" if self.ended_by else "ended as asked",
+                    messages=self._here,
+                )
+            )
         self._journal.sync()
         with suppress(TimeoutError, StorageError):
             await asyncio.wait_for(in_background(self._land_all), LAST_LANDING)

@@ -81,6 +81,18 @@ def sealed(path: Path) -> Iterator[bytes]:
             yield from lines
 
 
+def unsealed(path: Path) -> list[bytes]:
+    """Give the lines behind the last sum of a segment: a crash leaves a second of them, and a clean end none."""
+    left: list[bytes] = []
+    with path.open("rb") as file:
+        for line in file:
+            if is_sum(line):
+                left.clear()
+            else:
+                left.append(line)
+    return left
+
+
 def read_block(file: Iterable[bytes]) -> list[bytes] | None:
     """Give the lines up to the next sum, and the sum; None when there is no sum any more."""
     lines = []
