@@ -421,8 +421,9 @@ def main() -> None:
     if not all(_can_be_typed(word) for word in sys.argv):
         _fail("The command line holds what is no text.", "Type it anew.", UsageError.exit_code)
     try:
-        app(sys.argv[1:] or ["--help"], standalone_mode=False)
+        exit_code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
         sys.stdout.flush()
+        sys.exit(exit_code or 0)
     except typer.Exit as done:
         sys.exit(done.exit_code)
     except InsightsError as error:

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from ..errors import InsightsError
 from ..log.segment_reader import SegmentReader
 from .compact import compact
 from .raw import Raw
@@ -44,13 +43,12 @@ class Landing:
 
         Raises as `Raw.land` and `SegmentReader.read`; what has landed until then stays, and the next call goes on.
         """
-        try:
-            while self._reader.offset < until:
-                self._commit(until)
-                told(self._reader.offset)
-        except InsightsError:
+        if self._reader.offset != self.landed:  # The last call has failed between reading and committing.
+            self.raw.refresh()
             self._take_up()
-            raise
+        while self._reader.offset < until:
+            self._commit(until)
+            told(self._reader.offset)
 
     def _commit(self, until: int) -> None:
         first, tables = self._reader.offset, list[pa.Table]()

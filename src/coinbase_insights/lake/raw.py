@@ -8,8 +8,10 @@ Format: the Delta protocol, github.com/delta-io/delta/blob/master/PROTOCOL.md; t
 """
 
 import json
+import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -27,6 +29,8 @@ from .tables import RAW
 SETTINGS = {"delta.logRetentionDuration": "interval 1 days", "delta.checkpointInterval": "100"}
 LANDED_LEVEL, COMPACTED_LEVEL = 3, 9
 """Of zstd: quick at first, small in the end."""
+_ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
+"""Colours that the library writes into its errors."""
 _NO_CLEANING = PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
 
 
@@ -41,24 +45,21 @@ class Raw:
         self.url = table_url(url)
         self.place: Place = place(self.url)
         self.sums = Sums(self.place)
-        try:
-            self._table = DeltaTable(self.url)
-        except TableNotFoundError as error:
-            if not create:
-                raise StorageError(
-                    f"There is no lake in {url}.", "Collect one: coinbase_insights ingest --to"
-                ) from error
-            self._table = self._create(url)
-        except (DeltaError, OSError) as error:
-            raise unusable(url, error) from error
-        if create:
-            self.sums.complete()
+        with reaching(url):
+            self._table = self._open(url, create)
+            if create:
+                self.sums.complete()
 
-    def _create(self, url: str) -> DeltaTable:
+    def _open(self, url: str, create: bool) -> DeltaTable:
         try:
-            return DeltaTable.create(self.url, SCHEMA, name=RAW.name, description=RAW.meaning, configuration=SETTINGS)
-        except (DeltaError, OSError) as error:
-            raise unusable(url, error) from error
+            return DeltaTable(self.url)
+        except TableNotFoundError as error:
+            if create:
+                return DeltaTable.create(
+                    self.url, SCHEMA, name=RAW.name, description=RAW.meaning, configuration=SETTINGS
+                )
+            hint = "Collect one with `coinbase_insights ingest --to`."
+            raise StorageError(f"There is no lake in {url}.", hint) from error
 
     @property
     def version(self) -> int:
@@ -67,11 +68,13 @@ class Raw:
 
     def landed(self, log: str) -> int:
         """Offset behind the last line of a log that is here; 0 when there is none."""
-        return self._table.transaction_version(log) or 0
+        with reaching(self.url):
+            return self._table.transaction_version(log) or 0
 
     def parts(self) -> list[Part]:
         """Give all parts, by their logs and offsets. Raises StorageError for a file that is none."""
-        names = pa.table(self._table.get_add_actions()).column("path").to_pylist()
+        with reaching(self.url):
+            names = pa.table(self._table.get_add_actions()).column("path").to_pylist()
         parts = []
         for name in names:
             part = Part.parse(name)
@@ -115,6 +118,11 @@ class Raw:
         self._commit([_add(part, size, new=True)], [Transaction(log, part.end)])
         return part
 
+    def refresh(self) -> None:
+        """See what has been committed since. Raises StorageError when the place cannot be reached."""
+        with reaching(self.url):
+            self._table.update_incremental()
+
     def replace(self, old: Sequence[Part], tables: Iterable[pa.Table]) -> Part:
         """Put one part in the place of several that follow each other; no row changes. Raises as `land`."""
         first, rows = old[0].first, old[-1].end - old[0].first
@@ -126,10 +134,8 @@ class Raw:
     def _write(self, log: str, first: int, rows: int, data: bytes) -> tuple[Part, int]:
         """Write a part that no commit names yet; give it and its size."""
         part = Part.of(log, first, rows, data)
-        try:
+        with reaching(self.url):
             self.place.write(part.name, data)
-        except (OSError, DeltaError) as error:
-            raise unusable(self.url, error) from error
         return part, len(data)
 
     def clean(self, hours: float = 1.0) -> None:
@@ -137,52 +143,48 @@ class Raw:
 
         Raises as `land`.
         """
-        try:
+        with reaching(self.url):
             self._table.vacuum(retention_hours=int(hours), dry_run=False, enforce_retention_duration=False, full=True)
             self._table.cleanup_metadata()
-        except (DeltaError, OSError) as error:
-            raise unusable(self.url, error) from error
-        self.refresh()
-        self.sums.complete()
+            self._table.update_incremental()
+            self.sums.complete()
 
     def _commit(self, actions: list[AddAction | RemoveAction], transactions: list[Transaction]) -> None:
         """Commit, if nobody else has since we looked; then bring it onto the disk."""
         properties = CommitProperties(app_transactions=transactions, max_commit_retries=0)
-        try:
-            self._table.create_write_transaction(
-                actions,
-                "append",
-                SCHEMA,
-                commit_properties=properties,
-                post_commithook_properties=_NO_CLEANING,
-            )
-        except CommitFailedError as error:
-            self.refresh()
-            raise LockedError(
-                f"{self.url} was written by another process meanwhile.", "Let only one process write a lake."
-            ) from error
-        except (DeltaError, OSError) as error:
-            raise unusable(self.url, error) from error
-        self.refresh()
-        self.sums.complete()
-
-    def refresh(self) -> None:
-        """See what has been committed since."""
-        try:
+        with reaching(self.url):
+            try:
+                self._table.create_write_transaction(
+                    actions,
+                    "append",
+                    SCHEMA,
+                    commit_properties=properties,
+                    post_commithook_properties=_NO_CLEANING,
+                )
+            except CommitFailedError as error:
+                self._table.update_incremental()
+                raise LockedError(
+                    f"{self.url} was written by another process meanwhile.", "Let only one process write a lake."
+                ) from error
             self._table.update_incremental()
-        except (DeltaError, OSError) as error:
-            raise unusable(self.url, error) from error
+            self.sums.complete()
+
+
+@contextmanager
+def reaching(url: str) -> Iterator[None]:
+    """Turn whatever a place says that cannot be used now into a StorageError; Rust's libraries say it as OSError."""
+    try:
+        yield
+    except (DeltaError, OSError) as error:
+        text = " ".join(_ESCAPES.sub("", str(error)).split())
+        raise StorageError(
+            f"The lake in {url} cannot be used: {text[:300]}.", "Name another place after --to."
+        ) from error
 
 
 def table_url(lake: str) -> str:
     """Give the address of the table in a lake."""
     return f"{lake.rstrip('/')}/{RAW.name}"
-
-
-def unusable(url: str, error: Exception) -> StorageError:
-    """Make the error of a place that cannot be used now."""
-    text = " ".join(str(error).split())
-    return StorageError(f"The lake in {url} cannot be used: {text[:300]}.", "Name another place after --to.")
 
 
 def _add(part: Part, size: int, *, new: bool) -> AddAction:

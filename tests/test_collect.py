@@ -1,0 +1,206 @@
+"""The service: from a real socket into a journal and a lake, with signals, health and an exchange that misbehaves."""
+
+import asyncio
+import json
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import AsyncGenerator, Callable
+from pathlib import Path
+from urllib.error import HTTPError
+
+import pytest
+
+from coinbase_insights.collect import Collect, Pace, Standing
+from coinbase_insights.health import answering, metrics
+from coinbase_insights.lake.gaps import gaps
+from coinbase_insights.lake.history import collected
+from coinbase_insights.lake.landing import Landing
+from coinbase_insights.lake.raw import Raw
+from coinbase_insights.lake.verify import verify
+from coinbase_insights.log.segments import Segments
+from coinbase_insights.message import Item, Lost, Message, Opened
+
+PROGRAM = [sys.executable, "-m", "coinbase_insights"]
+QUICK = Pace(commit_seconds=0.05, commit_lines=20)
+
+
+def message(number: int) -> Message:
+    return Message(
+        1_700_000_000_000_000_000 + number, b'{"type":"ticker","product_id":"ETH-USD","sequence":%d}' % number
+    )
+
+
+async def made_up(count: int, pause: float = 0.0) -> AsyncGenerator[Item]:
+    yield Opened(1, "ws://x")
+    for number in range(count):
+        yield message(number)
+        await asyncio.sleep(pause)
+    yield Lost(2, "closed")
+
+
+def collect_all(lake: Path, items: AsyncGenerator[Item], pace: Pace = QUICK, **options: int) -> list[Standing]:
+    """Collect until the source ends; give what was told."""
+    told: list[Standing] = []
+    raw = Raw(str(lake), create=True)
+    journal = Segments(lake / "journal", start=raw.landed("journal"), **options)
+    asyncio.run(Collect(journal, Landing(raw, lake / "journal"), pace).run(items, None, told.append, 0.01))
+    return told
+
+
+def test_what_the_source_gave_is_in_the_lake_with_the_count_of_its_connection(tmp_path: Path) -> None:
+    told = collect_all(tmp_path, made_up(300, 0.001))
+    kept = list(collected(str(tmp_path)))
+    assert kept == [Opened(1, "ws://x"), *map(message, range(300)), Lost(2, "closed", messages=300)]
+    assert (told[-1].messages, told[-1].connections, told[-1].waiting) == (300, 1, 0)
+    assert verify(str(tmp_path), tmp_path / "journal").is_whole
+
+
+def test_with_a_second_run_the_offsets_go_on(tmp_path: Path) -> None:
+    for _ in range(2):
+        collect_all(tmp_path, made_up(10))
+    report = verify(str(tmp_path), tmp_path / "journal")
+    assert (report.faults, report.rows, report.connections) == ([], 24, 2)
+    assert [gap.cause for gap in gaps(Raw(str(tmp_path)))] == ["closed", "closed"]
+
+
+def test_each_message_may_be_synced_before_the_next(tmp_path: Path) -> None:
+    told = collect_all(tmp_path, made_up(50, 0.001), Pace(commit_seconds=60, fsync_always=True))
+    assert all(standing.journal_durable >= standing.messages for standing in told)
+
+
+def test_a_journal_that_may_not_grow_counts_what_it_leaves_out(tmp_path: Path) -> None:
+    told = collect_all(tmp_path, made_up(2000), Pace(commit_seconds=60), most_bytes=20_000)
+    kept = [item for item in collected(str(tmp_path)) if isinstance(item, Message)]
+    assert told[-1].unstored > 0
+    assert len(kept) + told[-1].unstored == 2000 + 1  # The loss of the connection found no room either.
+
+
+def test_a_lake_that_does_not_take_lines_is_tried_again_and_nothing_is_lost(tmp_path: Path) -> None:
+    lake, told = tmp_path / "lake", list[Standing]()
+    raw = Raw(str(lake), create=True)
+    journal = Segments(tmp_path / "journal")
+    away = lake / "raw"
+
+    async def items() -> AsyncGenerator[Item]:
+        yield Opened(1, "ws://x")
+        away.rename(lake / "elsewhere")
+        away.touch()
+        for number in range(100):
+            yield message(number)
+        await wait_for(lambda: told and told[-1].lake_trouble)
+        away.unlink()
+        (lake / "elsewhere").rename(away)
+        await wait_for(lambda: told[-1].landed >= 100)
+
+    asyncio.run(Collect(journal, Landing(raw, tmp_path / "journal"), QUICK).run(items(), None, told.append, 0.01))
+    assert told[-1].lake_trouble == ""
+    report = verify(str(lake), tmp_path / "journal")
+    assert (report.faults, report.rows) == ([], 102)
+
+
+async def wait_for(holds: Callable[[], object]) -> None:
+    async with asyncio.timeout(20):
+        while not holds():
+            await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+def standing(tmp_path: Path) -> Standing:
+    return collect_all(tmp_path, made_up(3))[-1]
+
+
+def test_health_is_told_to_this_machine_alone(standing: Standing) -> None:
+    def asked(url: str, host: str | None = None) -> tuple[int, str]:
+        request = urllib.request.Request(url, headers={} if host is None else {"Host": host})
+        try:
+            with urllib.request.urlopen(request) as answer:
+                return answer.status, answer.read().decode()
+        except HTTPError as error:
+            return error.code, error.read().decode()
+
+    with answering(0, lambda: standing) as url:
+        assert asked(f"{url}/healthz") == (200, "ok\n")
+        assert asked(f"{url}/readyz")[0] == 503
+        assert asked(f"{url}/metrics") == (200, metrics(standing))
+        assert asked(f"{url}/metrics", "evil.example")[0] == 403
+        assert asked(f"{url}/etc/passwd")[0] == 404
+    assert "coinbase_insights_messages_total 3\n" in metrics(standing)
+
+
+@pytest.fixture
+def simulated() -> AsyncGenerator[str]:  # type: ignore[misc]
+    command = [*PROGRAM, "simulate", "--port", "0", "--speed", "20", "--faults", "close=1001@300"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
+        assert server.stderr is not None
+        yield server.stderr.readline().split(" ")[2]
+        server.terminate()
+        server.stderr.read()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_command_keeps_what_comes_and_ends_in_two_seconds(
+    simulated: str, tmp_path: Path, number: signal.Signals
+) -> None:
+    lake = str(tmp_path / "lake")
+    command = [*PROGRAM, "ingest", "-p", "ETH-USD", "--channel", "ticker", "--to", lake, "--url", simulated]
+    command += ["--commit-every", "1s", "--format", "json"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as run:
+        assert run.stderr is not None
+        deadline = time.monotonic() + 20
+        while sum(path.stat().st_size for path in Path(lake).glob("journal/*.rec")) < 20_000:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        asked_at = time.monotonic()
+        run.send_signal(number)
+        told = [json.loads(line) for line in run.stderr.read().splitlines()]
+        assert (run.wait(), time.monotonic() - asked_at < 2.0) == (0, True)
+    checked = subprocess.run([*PROGRAM, "verify", lake, "--format", "json"], capture_output=True, text=True, check=True)
+    report = json.loads(checked.stdout)
+    assert report["whole"]
+    assert report["rows"] + report["waiting"] == told[-1]["journal_end"]
+    assert told[-1]["unstored"] == 0
+    found = subprocess.run([*PROGRAM, "gaps", lake], capture_output=True, text=True, check=True).stdout
+    assert "ended by" in found or report["waiting"]
+
+
+def test_a_lake_that_is_not_whole_ends_verify_with_1(tmp_path: Path) -> None:
+    collect_all(tmp_path, made_up(10))
+    part = next((tmp_path / "raw").glob("*.parquet"))
+    part.write_bytes(part.read_bytes()[:-1])
+    done = subprocess.run([*PROGRAM, "verify", str(tmp_path)], capture_output=True, text=True, check=False)
+    assert (done.returncode, "NOT WHOLE" in done.stdout, part.name in done.stdout) == (1, True, True)
+
+
+@pytest.mark.parametrize(("words", "code", "said"), [
+    (["ingest", "-p", "ETH-USD"], 2, "--to"),
+    (["ingest", "--to", "x"], 2, "--all-products"),
+    (["ingest", "-p", "ETH-USD", "--to", "az://c/l"], 2, "--journal"),
+    (["ingest", "-p", "ETH-USD", "--to", "x", "--journal-limit", "9"], 2, "not a size"),
+    (["verify", "nothing"], 4, "no lake"),
+    (["gaps", "nothing"], 4, "no lake"),
+])  # fmt: skip
+def test_what_cannot_be_is_said_with_a_hint(words: list[str], code: int, said: str, tmp_path: Path) -> None:
+    done = subprocess.run([*PROGRAM, *words], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == code
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_row_34_a_second_collector_is_told_who_is_the_first(tmp_path: Path) -> None:
+    journal = Segments(tmp_path / "journal")
+    words = ["ingest", "-p", "ETH-USD", "--to", str(tmp_path), "--url", "ws://127.0.0.1:1"]
+    done = subprocess.run([*PROGRAM, *words], capture_output=True, text=True, check=False)
+    journal.close()
+    assert (done.returncode, "is written by another process (pid" in done.stderr) == (5, True)
+
+
+def test_row_31_a_place_that_cannot_be_written_is_said_at_once(tmp_path: Path) -> None:
+    place = tmp_path / "a-file"
+    place.touch()
+    words = ["ingest", "-p", "ETH-USD", "--to", str(place), "--url", "ws://127.0.0.1:1"]
+    done = subprocess.run([*PROGRAM, *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 4
+    assert "Traceback" not in done.stderr

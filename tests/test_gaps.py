@@ -1,0 +1,77 @@
+"""Gaps: connections, heartbeats and numbers decide what is missing, and never Exchange's own sequence."""
+
+import json
+from typing import Any
+
+from coinbase_insights.lake.gaps import ALL, Gap, Gaps
+from coinbase_insights.lake.landing import LOG
+from coinbase_insights.lake.rows import rows
+from coinbase_insights.log.journal import encode
+from coinbase_insights.message import Item, Lost, Message, Opened, Unstored
+
+SECOND = 1_000_000
+
+
+def exchange(seconds: float, kind: str = "ticker", product_id: str = "ETH-USD", sequence: int = 1) -> Message:
+    return said(seconds, {"type": kind, "product_id": product_id, "sequence": sequence})
+
+
+def advanced(seconds: float, number: int, channel: str = "ticker") -> Message:
+    return said(seconds, {"channel": channel, "sequence_num": number, "events": []})
+
+
+def said(seconds: float, message: dict[str, Any]) -> Message:
+    return Message(int(seconds * 1e9), json.dumps(message).encode())
+
+
+def opened(seconds: float) -> Opened:
+    return Opened(int(seconds * 1e9), "ws://x")
+
+
+def lost(seconds: float, reason: str = "torn") -> Lost:
+    return Lost(int(seconds * 1e9), reason)
+
+
+def gaps_of(*items: Item) -> list[Gap]:
+    found = Gaps()
+    table = rows(LOG, 0, [encode(item) for item in items], None)
+    return [*found.add(table.slice(0, 3)), *found.add(table.slice(3)), *found.end()]
+
+
+def test_from_the_last_message_of_a_connection_to_the_first_of_the_next_is_a_gap() -> None:
+    gaps = gaps_of(opened(0), exchange(1), exchange(2), lost(3), lost(9, "refused"), opened(20), exchange(21))
+    assert gaps == [Gap(5, ALL, 2 * SECOND, 21 * SECOND, "torn", None)]
+
+
+def test_a_service_that_was_not_running_has_a_gap_though_nobody_said_that_the_line_was_lost() -> None:
+    gaps = gaps_of(opened(0), exchange(1), opened(100), exchange(101))
+    assert gaps == [Gap(2, ALL, 1 * SECOND, 101 * SECOND, "nobody was listening", None)]
+
+
+def test_a_gap_that_goes_on_has_no_end() -> None:
+    assert gaps_of(opened(0), exchange(1), exchange(2), lost(3)) == [Gap(0, ALL, 2 * SECOND, None, "torn", None)]
+
+
+def test_heartbeats_that_stay_away_are_a_gap_of_their_product() -> None:
+    beats = [exchange(second, "heartbeat", name) for second in range(1, 20) for name in ("A-USD", "B-USD")]
+    kept = [beat for beat in beats if b"B-USD" in beat.data or not 4 <= beat.received_at / 1e9 <= 11]
+    assert gaps_of(opened(0), *kept) == [Gap(0, "A-USD", 3 * SECOND, 12 * SECOND, "no heartbeat came", None)]
+
+
+def test_a_hole_in_the_sequence_of_exchange_is_no_gap() -> None:
+    assert gaps_of(opened(0), exchange(1, sequence=5), exchange(2, sequence=5000), exchange(3, sequence=9)) == []
+
+
+def test_a_hole_in_the_numbers_of_advanced_trade_is_a_gap_of_so_many_messages() -> None:
+    gaps = gaps_of(opened(0), advanced(1, 0), advanced(2, 1), advanced(3, 5), advanced(3.5, 1), advanced(4, 6))
+    assert gaps == [Gap(0, ALL, 2 * SECOND, 3 * SECOND, "2 to 4 did not come", 3)]
+
+
+def test_the_numbers_begin_anew_with_each_connection() -> None:
+    gaps = gaps_of(opened(0), advanced(1, 0), lost(2), opened(3), advanced(4, 0), advanced(5, 1))
+    assert [gap.cause for gap in gaps] == ["torn"]
+
+
+def test_messages_that_found_no_room_are_a_gap_of_so_many() -> None:
+    gaps = gaps_of(opened(0), exchange(1), exchange(2), Unstored(5 * 10**9, 7), exchange(5))
+    assert gaps == [Gap(0, ALL, 2 * SECOND, 5 * SECOND, "the storage was full", 7)]
