@@ -20,6 +20,8 @@ from typer import Context
 from typer.main import get_command
 
 from coinbase_insights.cli import app
+from coinbase_insights.lake import tables
+from coinbase_insights.lake.tables import schema as schema_of
 from coinbase_insights.show.lines import schema
 from coinbase_insights.simulator import faults
 
@@ -41,7 +43,23 @@ def pages() -> dict[str, str]:
         "faults.md": faults_page(),
         "insight.schema.json": json.dumps(schema(), indent=2) + "\n",
         "json-lines.md": json_lines_page(),
+        "tables.md": tables_page(),
     }
+
+
+def tables_page() -> str:
+    """List every table of the lake, with its columns."""
+    parts = [
+        NOTE + "# Tables of the lake\n",
+        "All times are UTC, in microseconds. A column is null only where it says so.\n",
+    ]
+    for each in tables.TABLES:
+        parts.append(f"\n## {each.name}\n\n{each.meaning}\n\n| column | type | unit | meaning |\n|---|---|---|---|")
+        types = schema_of(each)
+        for column in each.columns:
+            kind = str(types.field(column.name).type)
+            parts.append(f"| `{column.name}` | {_cell(kind)} | {_cell(column.unit)} | {_cell(column.meaning)} |")
+    return "\n".join(parts) + "\n"
 
 
 def commands_page() -> str:
