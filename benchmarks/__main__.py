@@ -3,10 +3,15 @@
 import argparse
 import sys
 
-from . import folding, page, program, receiving
+from . import collecting, folding, page, program, receiving
 from .row import Row, text_table
 
-GROUPS = {"receiving": receiving.rows, "folding": folding.rows, "program": program.rows}
+GROUPS = {
+    "receiving": receiving.rows,
+    "folding": folding.rows,
+    "program": program.rows,
+    "collecting": collecting.rows,
+}
 
 
 def main() -> None:

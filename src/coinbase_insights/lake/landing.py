@@ -1,6 +1,6 @@
 """Lines from the journal into `raw`: as many as are durable, a bounded number at a time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,7 +12,7 @@ from .rows import rows
 
 LOG = "journal"
 """The name of the journal in the column `log`."""
-GROUP_LINES, GROUP_BYTES = 50_000, 16 * 2**20
+GROUP_LINES, GROUP_BYTES = 25_000, 12 * 2**20
 """What is held at once: a row group."""
 GROUPS_A_COMMIT = 8
 COMPACT_AFTER = 10
@@ -51,16 +51,18 @@ class Landing:
             told(self._reader.offset)
 
     def _commit(self, until: int) -> None:
-        first, tables = self._reader.offset, list[pa.Table]()
-        while len(tables) < GROUPS_A_COMMIT:
-            start = self._reader.offset
-            lines = self._reader.read(until, GROUP_LINES, GROUP_BYTES)
-            if not lines:
-                break
-            table = rows(LOG, start, lines, self._connection)
-            self._connection = table.column("connection")[len(table) - 1].as_py()
-            tables.append(table)
-        self.raw.land(LOG, first, tables)
+        self.raw.land(LOG, self._reader.offset, self._tables(until))
         self._commits += 1
         if self._commits % COMPACT_AFTER == 0:
             compact(self.raw)
+
+    def _tables(self, until: int) -> Iterator[pa.Table]:
+        """Give the rows of one commit, a group at a time, so that no more is held at once."""
+        for _ in range(GROUPS_A_COMMIT):
+            first = self._reader.offset
+            lines = self._reader.read(until, GROUP_LINES, GROUP_BYTES)
+            if not lines:
+                return
+            table = rows(LOG, first, lines, self._connection)
+            self._connection = table.column("connection")[len(table) - 1].as_py()
+            yield table

@@ -105,7 +105,7 @@ class Raw:
             raise StorageError(f"{part.name} of {self.url} is damaged: its bytes have changed.")
         return data
 
-    def land(self, log: str, first: int, tables: Sequence[pa.Table]) -> Part:
+    def land(self, log: str, first: int, tables: Iterable[pa.Table]) -> Part:
         """Add rows, whose offsets begin at `first` and follow those that are here.
 
         Raises LockedError when another process has written meanwhile, and StorageError when the place does not take
@@ -114,8 +114,9 @@ class Raw:
         landed = self.landed(log)
         if first != landed:
             raise StorageError(f"{log} would go on at {first} in {self.url}, where it has come to {landed}.")
-        part, size = self._write(log, first, sum(len(table) for table in tables), to_parquet(tables, LANDED_LEVEL))
-        self._commit([_add(part, size, new=True)], [Transaction(log, part.end)])
+        data, count = to_parquet(tables, LANDED_LEVEL)
+        part = self._write(log, first, count, data)
+        self._commit([_add(part, len(data), new=True)], [Transaction(log, part.end)])
         return part
 
     def refresh(self) -> None:
@@ -126,17 +127,20 @@ class Raw:
     def replace(self, old: Sequence[Part], tables: Iterable[pa.Table]) -> Part:
         """Put one part in the place of several that follow each other; no row changes. Raises as `land`."""
         first, rows = old[0].first, old[-1].end - old[0].first
-        part, size = self._write(old[0].log, first, rows, to_parquet(tables, COMPACTED_LEVEL))
+        data, count = to_parquet(tables, COMPACTED_LEVEL)
+        if count != rows:
+            raise StorageError(f"{len(old)} parts of {self.url} hold {count} rows and should hold {rows}.")
+        part = self._write(old[0].log, first, rows, data)
         now = time.time_ns() // 1_000_000
-        self._commit([_add(part, size, new=False), *(RemoveAction(each.name, False, now) for each in old)], [])
+        self._commit([_add(part, len(data), new=False), *(RemoveAction(each.name, False, now) for each in old)], [])
         return part
 
-    def _write(self, log: str, first: int, rows: int, data: bytes) -> tuple[Part, int]:
-        """Write a part that no commit names yet; give it and its size."""
+    def _write(self, log: str, first: int, rows: int, data: bytes) -> Part:
+        """Write a part that no commit names yet."""
         part = Part.of(log, first, rows, data)
         with reaching(self.url):
             self.place.write(part.name, data)
-        return part, len(data)
+        return part
 
     def clean(self, hours: float = 1.0) -> None:
         """Remove the files that no version of the last hours names, such as what a crash has left, and old log files.

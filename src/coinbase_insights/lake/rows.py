@@ -90,12 +90,12 @@ def items(batch: pa.RecordBatch) -> Iterator[Item]:
         yield Unstored(stamp * 1000 + rest, 1) if item is None else item
 
 
-def to_parquet(tables: Iterable[pa.Table], level: int) -> bytes:
-    """Write rows as one Parquet file, each table a row group; `level` is that of zstd.
+def to_parquet(tables: Iterable[pa.Table], level: int) -> tuple[bytes, int]:
+    """Write rows as one Parquet file, each table a row group, and count them; `level` is that of zstd.
 
     No column is larger than its text: whole numbers are kept as steps, names once a group.
     """
-    sink = BytesIO()
+    sink, count = BytesIO(), 0
     with pq.ParquetWriter(
         sink,
         SCHEMA,
@@ -109,4 +109,5 @@ def to_parquet(tables: Iterable[pa.Table], level: int) -> bytes:
     ) as writer:
         for table in tables:
             writer.write_table(table)
-    return sink.getvalue()
+            count += len(table)
+    return sink.getvalue(), count

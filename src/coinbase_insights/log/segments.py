@@ -22,6 +22,8 @@ from .journal import SUM, decode, encode
 
 MEGABYTE = 2**20
 SEGMENT_BYTES = 64 * MEGABYTE
+BLOCK_BYTES = MEGABYTE
+"""Lines are vouched for in blocks no larger than this, for a reader holds a block at once."""
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What a disk says that is full, or that we may not fill further; it heals."""
 
@@ -66,6 +68,7 @@ class Segments:
         self._most_bytes = most_bytes
         self._segment_bytes = segment_bytes
         self._untold = 0
+        self._unsummed_bytes = 0
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._lock = take_lock(folder / "lock")
@@ -120,7 +123,10 @@ class Segments:
         self._size += len(text)
         self._crc = crc32(text, self._crc)
         self._unsummed += len(lines)
+        self._unsummed_bytes += len(text)
         self.end += len(lines)
+        if self._unsummed_bytes >= BLOCK_BYTES:
+            self.seal()
         return True
 
     def _fits(self, text: bytes) -> bool:
@@ -152,7 +158,7 @@ class Segments:
         if not self._fits(line):
             return self.end - self._unsummed
         self._size += len(line)
-        self._crc, self._unsummed = 0, 0
+        self._crc = self._unsummed = self._unsummed_bytes = 0
         return self.end
 
     def fsync(self) -> None:
