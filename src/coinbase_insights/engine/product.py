@@ -39,6 +39,7 @@ class Product:
         """Of the units that the state counts prices in."""
         self.decimals = 0
         """Of the prices so far as they were written: those to show prices with."""
+        self._width = 0
         self.quote: Quote | None = None
         """The newest quote that was folded; None before the first."""
         self.received_at = 0
@@ -63,11 +64,17 @@ class Product:
         if quote.decimals != self.unit_decimals:
             unit = 10 ** (self.unit_decimals - quote.decimals)
             bid, ask = bid * unit, ask * unit
-        self.decimals = max(self.decimals, quote.written_decimals)
+        if len(quote.best_bid) != self._width or len(quote.best_ask) != self._width:
+            self._see_decimals(quote)
         bid_size, ask_size = sizes(quote)
         update(self.state, quote.time, bid, ask, bid_size, ask_size)
         self.quote = quote
         self.received_at = received_at
+
+    def _see_decimals(self, quote: Quote) -> None:
+        """Look how many decimals the prices are written with; those of one width have as many."""
+        self._width = len(quote.best_bid)
+        self.decimals = max(self.decimals, quote.written_decimals)
 
     def break_line(self, heard_until: int) -> None:
         """Nothing is known of the product after this exchange time, until its next quote."""
