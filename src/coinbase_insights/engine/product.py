@@ -64,7 +64,7 @@ class Product:
         if quote.decimals != self.unit_decimals:
             unit = 10 ** (self.unit_decimals - quote.decimals)
             bid, ask = bid * unit, ask * unit
-        if len(quote.best_bid) != self._width or len(quote.best_ask) != self._width:
+        if quote.decimals > self.decimals or not self._width == len(quote.best_bid) == len(quote.best_ask):
             self._see_decimals(quote)
         bid_size, ask_size = sizes(quote)
         update(self.state, quote.time, bid, ask, bid_size, ask_size)
