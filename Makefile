@@ -11,7 +11,7 @@ MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check format lint types contracts docs clients bench lock clean
+.PHONY: help setup demo test check format lint types contracts docs clients components bench lock clean
 
 help: ## list what you can type
 	@echo "make TARGET            (make demo ARGS=\"...\" passes flags on; PYTHON=python3.12 picks the Python)"
@@ -29,7 +29,7 @@ test: .venv/.dev ## run the tests
 	@$(BIN)/python -m pytest --quiet $(ARGS)
 
 check: CHECK := --check
-check: format lint types contracts docs test clients ## run all of CI, the quick things first
+check: format lint types contracts docs test clients components ## run all of CI, the quick things first
 	@echo "check: all is well"
 
 format: .venv/.dev ## lay the code out
@@ -56,6 +56,10 @@ clients: .venv/.dev $(CLIENTS:%=.venv-clients/%/.ready) ## point real Coinbase c
 	@echo "clients: pytest tests/clients"
 	@$(BIN)/python -m pytest --quiet tests/clients $(ARGS)
 
+components: .venv/.dev .components/azurite/.ready ## land in a real object store, with a line to it that fails (needs npm)
+	@echo "components: pytest tests/components"
+	@$(BIN)/python -m pytest --quiet tests/components $(ARGS)
+
 bench: .venv/.dev ## measure how fast it is
 	@$(BIN)/python -m benchmarks $(ARGS)
 
@@ -69,7 +73,7 @@ lock: .venv/.dev ## pin what pyproject.toml asks for (ARGS=--upgrade: at the new
 	done
 
 clean: ## remove all that was made, .venv too
-	@rm -rf .venv .venv-clients .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache dist
+	@rm -rf .venv .venv-clients .components .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache dist
 	@find src tests docs -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 # Each file below is a stamp: made once, and again when what it hangs on has changed.
@@ -102,4 +106,11 @@ $(BIN)/pip:
 	@echo "setup: .venv-clients/$*"
 	$(call make_venv,.venv-clients/$*)
 	@.venv-clients/$*/bin/python -m pip --quiet --disable-pip-version-check install --no-compile --require-hashes --requirement $<
+	@touch $@
+
+.components/azurite/.ready: requirements/azurite/package-lock.json
+	@echo "setup: .components/azurite"
+	@command -v npm >/dev/null || { echo "error: there is no npm here; it comes with Node.js" >&2; exit 1; }
+	@mkdir -p $(@D) && cp requirements/azurite/package.json requirements/azurite/package-lock.json $(@D)/
+	@cd $(@D) && npm ci --silent --no-audit --no-fund --ignore-scripts
 	@touch $@

@@ -128,13 +128,20 @@ def test_parts_are_joined_and_no_row_changes(tmp_path: Path) -> None:
 
 def test_the_second_of_two_writers_is_refused_and_doubles_nothing(tmp_path: Path) -> None:
     raw, late = Raw(str(tmp_path), create=True), Raw(str(tmp_path))
-    table = rows(LOG, 0, [encode(message(0))], None)
-    raw.land(LOG, 0, [table])
+    raw.land(LOG, 0, [rows(LOG, 0, [encode(message(0))], None)])
+    more = rows(LOG, 0, [encode(message(0)), encode(message(1))], None)
     with pytest.raises(LockedError):
-        late.land(LOG, 0, [table])
+        late.land(LOG, 0, [more])
     assert items_in(Raw(str(tmp_path))) == [message(0)]
     with pytest.raises(StorageError, match="has come to 1"):
-        late.land(LOG, 0, [table])
+        late.land(LOG, 0, [more])
+
+
+def test_a_commit_that_was_done_though_its_answer_was_lost_is_known_by_its_part(tmp_path: Path) -> None:
+    raw, again = Raw(str(tmp_path), create=True), Raw(str(tmp_path))
+    table = rows(LOG, 0, [encode(message(0))], None)
+    assert raw.land(LOG, 0, [table]) == again.land(LOG, 0, [table])
+    assert items_in(Raw(str(tmp_path))) == [message(0)]
 
 
 def test_a_journal_that_is_behind_the_lake_is_not_landed_over_it(tmp_path: Path) -> None:

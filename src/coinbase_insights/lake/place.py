@@ -5,11 +5,15 @@ that delta-rs documents (AZURE_STORAGE_ACCOUNT_NAME, AWS_ACCESS_KEY_ID, ...); no
 """
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
-from deltalake.fs import DeltaStorageHandler
-from pyarrow.fs import FileSelector, PyFileSystem
+import obstore
+from obstore.store import from_url
+
+PARTIAL = ".partial"
+"""Ends the name of a file on a disk until it is whole."""
 
 
 class Place(Protocol):
@@ -47,10 +51,12 @@ class Folder:
         """Keep a file; one of that name is replaced."""
         path = self.root / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("wb") as file:
+        partial = path.with_name(f"{path.name}{PARTIAL}")
+        with partial.open("wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+        partial.replace(path)
         _sync(path.parent)
 
     def read(self, name: str) -> bytes:
@@ -60,7 +66,9 @@ class Folder:
     def names(self, folder: str = "") -> list[str]:
         """Give the names of the files right in a folder, without it, in their order."""
         path = self.root / folder
-        return sorted(each.name for each in path.iterdir() if each.is_file()) if path.is_dir() else []
+        if not path.is_dir():
+            return []
+        return sorted(each.name for each in path.iterdir() if each.is_file() and not each.name.endswith(PARTIAL))
 
     def remove(self, name: str) -> None:
         """Remove a file."""
@@ -77,29 +85,33 @@ class Store:
 
     def __init__(self, url: str) -> None:
         """Connect to nothing yet."""
-        self._files = PyFileSystem(DeltaStorageHandler(url))
+        self._store = from_url(url, client_options={"allow_http": _allows_http()})
 
     def write(self, name: str, data: bytes) -> None:
         """Keep a file; one of that name is replaced."""
-        with self._files.open_output_stream(name) as stream:
-            stream.write(data)
+        obstore.put(self._store, name, data)
 
     def read(self, name: str) -> bytes:
         """Give a file. Raises FileNotFoundError."""
-        with self._files.open_input_file(name) as file:
-            return bytes(file.readall())
+        return bytes(obstore.get(self._store, name).bytes())
 
     def names(self, folder: str = "") -> list[str]:
         """Give the names of the files right in a folder, without it, in their order."""
-        found = self._files.get_file_info(FileSelector(folder, allow_not_found=True))
-        return sorted(each.base_name for each in found if each.is_file)
+        found = obstore.list_with_delimiter(self._store, folder or None)["objects"]
+        return sorted(str(each["path"]).rpartition("/")[2] for each in found)
 
     def remove(self, name: str) -> None:
         """Remove a file."""
-        self._files.delete_file(name)
+        with suppress(FileNotFoundError):
+            obstore.delete(self._store, name)
 
     def harden(self, name: str) -> None:
         """Nothing is to be done: it has acknowledged it."""
+
+
+def _allows_http() -> bool:
+    """Whether the environment asks for a store without TLS, as an emulator is; delta-rs heeds the same names."""
+    return any(os.environ.get(name, "").lower() == "true" for name in ("AZURE_ALLOW_HTTP", "AWS_ALLOW_HTTP"))
 
 
 def _sync(path: Path) -> None:

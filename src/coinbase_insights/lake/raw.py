@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction
+from obstore.exceptions import BaseError
 
 from ..errors import LockedError, StorageError
 from .parts import Part
@@ -116,7 +117,7 @@ class Raw:
             raise StorageError(f"{log} would go on at {first} in {self.url}, where it has come to {landed}.")
         data, count = to_parquet(tables, LANDED_LEVEL)
         part = self._write(log, first, count, data)
-        self._commit([_add(part, len(data), new=True)], [Transaction(log, part.end)])
+        self._commit([_add(part, len(data), new=True)], [Transaction(log, part.end)], part)
         return part
 
     def refresh(self) -> None:
@@ -132,7 +133,9 @@ class Raw:
             raise StorageError(f"{len(old)} parts of {self.url} hold {count} rows and should hold {rows}.")
         part = self._write(old[0].log, first, rows, data)
         now = time.time_ns() // 1_000_000
-        self._commit([_add(part, len(data), new=False), *(RemoveAction(each.name, False, now) for each in old)], [])
+        self._commit(
+            [_add(part, len(data), new=False), *(RemoveAction(each.name, False, now) for each in old)], [], part
+        )
         return part
 
     def _write(self, log: str, first: int, rows: int, data: bytes) -> Part:
@@ -153,8 +156,11 @@ class Raw:
             self._table.update_incremental()
             self.sums.complete()
 
-    def _commit(self, actions: list[AddAction | RemoveAction], transactions: list[Transaction]) -> None:
-        """Commit, if nobody else has since we looked; then bring it onto the disk."""
+    def _commit(self, actions: list[AddAction | RemoveAction], transactions: list[Transaction], part: Part) -> None:
+        """Commit, if nobody else has since we looked; then bring it onto the disk.
+
+        Where the store did it and its answer was lost, the second try finds the version taken, and by ourselves.
+        """
         properties = CommitProperties(app_transactions=transactions, max_commit_retries=0)
         with reaching(self.url):
             try:
@@ -167,9 +173,9 @@ class Raw:
                 )
             except CommitFailedError as error:
                 self._table.update_incremental()
-                raise LockedError(
-                    f"{self.url} was written by another process meanwhile.", "Let only one process write a lake."
-                ) from error
+                if part not in self.parts():
+                    said = f"{self.url} was written by another process meanwhile."
+                    raise LockedError(said, "Let only one process write a lake.") from error
             self._table.update_incremental()
             self.sums.complete()
 
@@ -179,7 +185,7 @@ def reaching(url: str) -> Iterator[None]:
     """Turn whatever a place says that cannot be used now into a StorageError; Rust's libraries say it as OSError."""
     try:
         yield
-    except (DeltaError, OSError) as error:
+    except (DeltaError, BaseError, OSError) as error:
         text = " ".join(_ESCAPES.sub("", str(error)).split())
         raise StorageError(
             f"The lake in {url} cannot be used: {text[:300]}.", "Name another place after --to."

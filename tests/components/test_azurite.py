@@ -1,0 +1,220 @@
+"""The lake in an object store: Azurite, with a line to it that answers nonsense, loses answers, and is slow."""
+
+import base64
+import hashlib
+import hmac
+import http.client
+import random
+import socket
+import subprocess
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from coinbase_insights.errors import LockedError, StorageError
+from coinbase_insights.lake.compact import compact
+from coinbase_insights.lake.history import collected
+from coinbase_insights.lake.landing import LOG, Landing
+from coinbase_insights.lake.raw import Raw
+from coinbase_insights.lake.verify import verify
+from coinbase_insights.log.segments import Segments
+from coinbase_insights.message import Item, Lost, Message, Opened
+
+ROOT = Path(__file__).parents[2]
+AZURITE = ROOT / ".components/azurite/node_modules/.bin/azurite-blob"
+ACCOUNT = "devstoreaccount1"
+KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+"""The emulator's own, which everybody knows (learn.microsoft.com/azure/storage/common/storage-use-azurite)."""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.fixture(scope="module")
+def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """Start Azurite; give its port."""
+    if not AZURITE.exists():
+        pytest.skip("there is no Azurite: `make components` installs it with npm")
+    port, folder = free_port(), tmp_path_factory.mktemp("azurite")
+    command = [str(AZURITE), "--location", str(folder), "--blobPort", str(port), "--silent", "--skipApiVersionCheck"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+        deadline = time.monotonic() + 30
+        while not listens(port):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        make_container(port, "lake")
+        yield port
+        server.kill()
+
+
+def make_container(port: int, name: str) -> None:
+    """Ask for a container, signed as Azure wants it (learn.microsoft.com, Authorize with Shared Key)."""
+    date = datetime.now(UTC).strftime("%a, %d %b %Y %H:%M:%S GMT")
+    heads = {"x-ms-date": date, "x-ms-version": "2021-08-06"}
+    lines = ["PUT", *[""] * 11, *(f"{key}:{value}" for key, value in heads.items())]
+    text = "\n".join([*lines, f"/{ACCOUNT}/{ACCOUNT}/{name}", "restype:container"])
+    sign = base64.b64encode(hmac.new(base64.b64decode(KEY), text.encode(), hashlib.sha256).digest()).decode()
+    url = f"http://127.0.0.1:{port}/{ACCOUNT}/{name}?restype=container"
+    heads |= {"Authorization": f"SharedKey {ACCOUNT}:{sign}", "Content-Length": "0"}
+    with urllib.request.urlopen(urllib.request.Request(url, method="PUT", headers=heads)) as answer:
+        assert answer.status == 201
+
+
+@pytest.fixture
+def store(azurite: int, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> str:
+    """Tell the environment of it, as a user would; give the address of a lake that is not there yet."""
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", ACCOUNT)
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_KEY", KEY)
+    monkeypatch.setenv("AZURE_STORAGE_USE_EMULATOR", "true")
+    monkeypatch.setenv("AZURE_ALLOW_HTTP", "true")
+    monkeypatch.setenv("AZURITE_BLOB_STORAGE_URL", f"http://127.0.0.1:{azurite}")
+    return f"az://lake/{request.node.name}"
+
+
+def message(number: int) -> Message:
+    return Message(10**18 + number, b'{"type":"ticker","product_id":"ETH-USD","sequence":%d}' % number)
+
+
+def test_what_lands_in_an_object_store_is_whole_and_plays_again(store: str, tmp_path: Path) -> None:
+    journal, raw = Segments(tmp_path), Raw(store, create=True)
+    landing, written = Landing(raw, tmp_path), list[Item]([Opened(1, "ws://x")])
+    journal.write(written[0])
+    for number in range(30):
+        written.append(message(number))
+        journal.write(written[-1])
+        journal.sync()
+        landing.land(journal.durable)
+    written.append(Lost(2 * 10**18, "closed", messages=30))
+    journal.write(written[-1])
+    journal.close()
+    landing.land(journal.durable)
+    compact(raw)
+    raw.clean(hours=0)
+    assert len(raw.parts()) < 20
+    report = verify(store, tmp_path)
+    assert (report.faults, report.rows) == ([], 32)
+    assert list(collected(store)) == written
+
+
+def test_a_second_writer_of_an_object_store_is_refused(store: str, tmp_path: Path) -> None:
+    journal = Segments(tmp_path)
+    journal.write(message(0))
+    journal.write(message(1))
+    journal.close()
+    first, second = Raw(store, create=True), Raw(store)
+    late = Landing(second, tmp_path)
+    Landing(first, tmp_path).land(1)
+    with pytest.raises(LockedError):
+        late._commit(2)  # as it would, had it looked before the first was done
+    assert verify(store, tmp_path).rows == 1
+
+
+METHODS = ("GET", "PUT", "HEAD", "DELETE", "POST")
+
+
+class Trouble(ThreadingHTTPServer):
+    """A line to the store that fails in all ways there are, a share of the time."""
+
+    daemon_threads = True
+
+    def __init__(self, port: int, share: float) -> None:
+        super().__init__(("127.0.0.1", 0), Forward)
+        self.port, self.share, self.chance = port, share, random.Random(1)
+        self.failed = 0
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that hangs up is no news here."""
+
+
+class Forward(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Trouble
+
+    def forward(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        kind = self.server.chance.choice(["500", "503", "cut before", "cut behind", "slow"])
+        is_bad = self.server.chance.random() < self.server.share
+        self.server.failed += is_bad
+        if is_bad and kind in ("500", "503"):
+            self.answer(int(kind), {}, b"")
+            return
+        if is_bad and kind == "slow":
+            time.sleep(0.3)
+        if is_bad and kind == "cut before":
+            self.close_connection = True
+            return
+        status, heads, data = self.ask(body)
+        if is_bad and kind == "cut behind":
+            self.close_connection = True  # It was done, and nobody hears of it.
+            return
+        self.answer(status, heads, data)
+
+    def ask(self, body: bytes) -> tuple[int, dict[str, str], bytes]:
+        line = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=10)
+        line.request(self.command, self.path, body, dict(self.headers))
+        answer = line.getresponse()
+        data, heads = answer.read(), dict(answer.getheaders())
+        line.close()
+        return answer.status, heads, data
+
+    def answer(self, status: int, heads: dict[str, str], data: bytes) -> None:
+        self.send_response(status)
+        length = heads.get("content-length", str(len(data))) if self.command == "HEAD" else str(len(data))
+        for name, value in heads.items():
+            if name.lower() not in ("content-length", "transfer-encoding", "connection", "keep-alive"):
+                self.send_header(name, value)
+        self.send_header("Content-Length", length)
+        self.end_headers()
+        self.wfile.write(b"" if self.command == "HEAD" else data)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+for method in METHODS:
+    setattr(Forward, f"do_{method}", Forward.forward)
+
+
+def test_row_33_a_store_that_fails_now_and_then_gets_each_line_once(
+    store: str, azurite: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trouble = Trouble(azurite, 0.15)
+    threading.Thread(target=trouble.serve_forever, daemon=True).start()
+    Raw(store, create=True)
+    monkeypatch.setenv("AZURITE_BLOB_STORAGE_URL", f"http://127.0.0.1:{trouble.server_port}")
+    journal, landing, refused = Segments(tmp_path), None, 0
+    for number in range(40):
+        journal.write(message(number))
+        journal.sync()
+        for _ in range(50):
+            try:
+                landing = landing or Landing(Raw(store, create=True), tmp_path)
+                landing.land(journal.durable)
+                break
+            except StorageError:
+                refused += 1
+        else:
+            pytest.fail("it never got through")
+    journal.close()
+    trouble.shutdown()
+    trouble.server_close()
+    assert trouble.failed > 20
+    monkeypatch.setenv("AZURITE_BLOB_STORAGE_URL", f"http://127.0.0.1:{azurite}")
+    Raw(store, create=True)  # As the next start of the service would: it writes the checksums that are missing.
+    report = verify(store, tmp_path)
+    assert (report.faults, report.rows, Raw(store).landed(LOG)) == ([], 40, 40)
+    assert list(collected(store)) == [message(number) for number in range(40)]
