@@ -1,5 +1,6 @@
 """The lake's table `raw`: every line once, in order, whoever is killed when."""
 
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 
@@ -106,6 +107,17 @@ def test_in_however_many_steps_it_lands_each_line_is_there_once(
     raw = Raw(str(folder / "lake"))
     assert items_in(raw) == written
     assert raw.landed(LOG) == len(written)
+
+
+def test_two_threads_that_land_at_once_land_each_line_once(tmp_path: Path) -> None:
+    written: list[Item] = [message(number) for number in range(20_000)]
+    journal = journal_of(tmp_path / "journal", written)
+    landing = Landing(Raw(str(tmp_path / "lake"), create=True), tmp_path / "journal")
+    with ThreadPoolExecutor(4) as threads:
+        for until in (5_000, 10_000, 20_000, 15_000):
+            threads.submit(landing.land, until).add_done_callback(lambda done: done.result())
+    journal.close()
+    assert items_in(Raw(str(tmp_path / "lake"))) == written
 
 
 def test_parts_are_joined_and_no_row_changes(tmp_path: Path) -> None:

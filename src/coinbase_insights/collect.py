@@ -165,6 +165,8 @@ class Collect:
     async def _sync(self) -> None:
         while True:
             await asyncio.sleep(SYNC_EVERY)
+            if self._pace.fsync_always:
+                continue
             end = self._journal.seal()
             await in_background(self._journal.fsync)
             self._journal.confirm(end)
@@ -180,7 +182,7 @@ class Collect:
                 await self._try(self._land_all)
             if now - cleaned_at >= CLEAN_EVERY:
                 cleaned_at = now
-                await self._try(self._landing.raw.clean)
+                await self._try(self._landing.clean)
             await asyncio.sleep(min(1.0, self._pace.commit_seconds / 4))
 
     async def _try(self, work: Callable[[], None]) -> None:

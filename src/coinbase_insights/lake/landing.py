@@ -1,5 +1,6 @@
 """Lines from the journal into `raw`: as many as are durable, a bounded number at a time."""
 
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -27,6 +28,7 @@ class Landing:
         self.raw = raw
         self._journal = journal
         self._commits = 0
+        self._lock = threading.Lock()
         self._take_up()
 
     def _take_up(self) -> None:
@@ -43,12 +45,18 @@ class Landing:
 
         Raises as `Raw.land` and `SegmentReader.read`; what has landed until then stays, and the next call goes on.
         """
-        if self._reader.offset != self.landed:  # The last call has failed between reading and committing.
-            self.raw.refresh()
-            self._take_up()
-        while self._reader.offset < until:
-            self._commit(until)
-            told(self._reader.offset)
+        with self._lock:  # A call that nobody waits for any more may still be at work.
+            if self._reader.offset != self.landed:  # The last call has failed between reading and committing.
+                self.raw.refresh()
+                self._take_up()
+            while self._reader.offset < until:
+                self._commit(until)
+                told(self._reader.offset)
+
+    def clean(self) -> None:
+        """Remove what no version of the last hour needs. Raises as `Raw.clean`."""
+        with self._lock:
+            self.raw.clean()
 
     def _commit(self, until: int) -> None:
         self.raw.land(LOG, self._reader.offset, self._tables(until))
