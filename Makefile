@@ -56,7 +56,7 @@ clients: .venv/.dev $(CLIENTS:%=.venv-clients/%/.ready) ## point real Coinbase c
 	@echo "clients: pytest tests/clients"
 	@$(BIN)/python -m pytest --quiet tests/clients $(ARGS)
 
-components: .venv/.dev .components/azurite/.ready ## land in a real object store, with a line to it that fails (needs npm)
+components: .venv/.dev .components/azurite/.ready .components/kafka/.ready ## a real object store and broker (needs npm, mvn, Java)
 	@echo "components: pytest tests/components"
 	@$(BIN)/python -m pytest --quiet tests/components $(ARGS)
 
@@ -113,4 +113,11 @@ $(BIN)/pip:
 	@command -v npm >/dev/null || { echo "error: there is no npm here; it comes with Node.js" >&2; exit 1; }
 	@mkdir -p $(@D) && cp requirements/azurite/package.json requirements/azurite/package-lock.json $(@D)/
 	@cd $(@D) && npm ci --silent --no-audit --no-fund --ignore-scripts
+	@touch $@
+
+.components/kafka/.ready: requirements/kafka/pom.xml
+	@echo "setup: .components/kafka"
+	@command -v mvn >/dev/null || { echo "error: there is no mvn here; it is Apache Maven" >&2; exit 1; }
+	@mkdir -p $(@D) && cp requirements/kafka/pom.xml $(@D)/
+	@cd $(@D) && mvn --quiet --batch-mode dependency:copy-dependencies -DoutputDirectory=jars
 	@touch $@

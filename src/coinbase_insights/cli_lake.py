@@ -25,7 +25,10 @@ from .options import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .collect import Standing
+    from .collect import Delivery, Standing
+    from .log.segments import Segments
+
+TOPIC = "kafka://"
 
 LakeArgument = Annotated[str, typer.Argument(metavar="LAKE", help="A folder, or an address that delta-rs takes.")]
 JournalOption = Annotated[
@@ -36,7 +39,12 @@ JournalOption = Annotated[
 
 def ingest(
     product_id: ProductIds = None,
-    to: Annotated[str, typer.Option("--to", metavar="LAKE", help="Folder or address of the lake.")] = "",
+    to: Annotated[
+        str, typer.Option("--to", metavar="PLACE", help="A lake (folder or address), or kafka://HOST:PORT/TOPIC.")
+    ] = "",
+    source: Annotated[
+        str | None, typer.Option("--from", metavar="TOPIC", help="kafka://HOST:PORT/TOPIC instead of Coinbase.")
+    ] = None,
     channel: Annotated[Channel, typer.Option(help="What to listen to.")] = Channel.TICKER_BATCH,
     feed: Annotated[FeedName, typer.Option(help="Which of Coinbase's feeds.")] = FeedName.EXCHANGE,
     all_products: Annotated[
@@ -60,13 +68,17 @@ def ingest(
     length: ForOption = None,
     url: UrlOption = None,
 ) -> None:
-    """Keep every message: from the socket into a journal, and from there into a lake, exactly once."""
+    """Keep every message: from the socket into a journal, and from there into a lake or a topic, exactly once."""
     if not to:
         raise UsageError("ingest needs a place to keep messages in.", "Name one: coinbase_insights ingest --to lake")
+    seconds = None if length is None else settings.duration(length)
+    commit_seconds = settings.duration(every)
+    if source is not None:
+        _relay(source, to, commit_seconds, seconds)
+        return
     if bool(product_id) == all_products:
         raise UsageError("ingest needs products, or --all-products.", "Name one: --product-id ETH-USD")
     folder = _journal(to, journal)
-    seconds = None if length is None else settings.duration(length)
     most_bytes = None if limit is None else settings.size(limit)
     from .feed import Feed
     from .feed.endpoints import SOCKETS, rest_url
@@ -76,27 +88,67 @@ def ingest(
     names = settings.product_ids(product_id or [])
     if all_products:
         names = tuple(each.id for each in listed(rest_url(address)) if each.is_traded)
-    source = Feed(address, names, dialect=feed, channel=channel)
+    live = Feed(address, names, dialect=feed, channel=channel)
     try:
         from .collect import Collect, Pace
         from .health import answering
-        from .lake.landing import LOG, Landing
-        from .lake.raw import Raw
+
+        kept, delivery = _opened(to, folder, most_bytes)
     except ImportError as error:
         raise _lacks("ingest", error) from error
-    from .log.segments import Segments
-
-    raw = Raw(to, create=True)
-    kept = Segments(folder, start=raw.landed(LOG), most_bytes=most_bytes)
     if kept.torn_bytes:
         _say(f"the last line was torn by a crash: {kept.torn_bytes} bytes are dropped")
-    pace = Pace(commit_seconds=settings.duration(every), fsync_always=fsync_always)
-    collect = Collect(kept, Landing(raw, folder), pace)
+    pace = Pace(commit_seconds=commit_seconds, fsync_always=fsync_always)
+    if to.startswith(TOPIC):
+        pace = Pace(commit_seconds=0.2, commit_lines=1, fsync_always=fsync_always)
+    collect = Collect(kept, delivery, pace)
     tell = _tell_json if output is ListFormat.JSON else _tell
     with ExitStack() as stack:
         if health_port is not None:
             _say(f"health at {stack.enter_context(answering(health_port, collect.standing))}")
-        asyncio.run(collect.run(source.items(), seconds, tell))
+        asyncio.run(collect.run(live.items(), seconds, tell))
+
+
+def _opened(to: str, folder: Path, most_bytes: int | None) -> "tuple[Segments, Delivery]":
+    """Open the journal, and where its lines go: a lake, or a topic."""
+    from .log.segments import Segments
+
+    if to.startswith(TOPIC):
+        from .log.kafka import Sending, address
+
+        where = address(to)
+        kept = Segments(folder, most_bytes=most_bytes)
+        return kept, Sending(where, folder)
+    from .lake.landing import LOG, Landing
+    from .lake.raw import Raw
+
+    raw = Raw(to, create=True)
+    return Segments(folder, start=raw.landed(LOG), most_bytes=most_bytes), Landing(raw, folder)
+
+
+def _relay(source: str, to: str, commit_seconds: float, seconds: float | None) -> None:
+    """Land what a topic holds and gets."""
+    try:
+        from .lake.raw import Raw
+        from .lake.relay import Relay, relay
+        from .log.kafka import address
+    except ImportError as error:
+        raise _lacks("ingest --from", error) from error
+    from .running import next_signal
+
+    work = Relay(address(source), Raw(to, create=True))
+    ends_at = None if seconds is None else time.monotonic() + seconds
+
+    async def run() -> None:
+        signalled = asyncio.create_task(next_signal())
+
+        def ended() -> bool:
+            return signalled.done() or (ends_at is not None and time.monotonic() >= ends_at)
+
+        await relay(work, commit_seconds, ended, lambda landed: _say(f"{_now()} {landed:,} messages in the lake"), 10.0)
+        signalled.cancel()
+
+    asyncio.run(run())
 
 
 def verify(
@@ -159,14 +211,14 @@ def _journal(lake: str, journal: Path | None) -> Path:
     if journal is not None:
         return journal
     if "://" in lake:
-        raise UsageError("A lake in an object store needs a journal on a disk.", "Name its folder: --journal PATH")
+        raise UsageError("A place that is no folder needs a journal on a disk.", "Name its folder: --journal PATH")
     return Path(lake) / "journal"
 
 
 def _lacks(command: str, error: ImportError) -> UsageError:
     return UsageError(
         f"{command} needs more than the core: {error.name} is not installed.",
-        "In a clone of the repository: pip install '.[lake]'",
+        "In a clone of the repository: pip install '.[lake,kafka]'",
     )
 
 
@@ -180,14 +232,18 @@ def _tell(standing: "Standing") -> None:
         f"{standing.messages:,} messages",
         state,
         f"journal {standing.journal_bytes / 2**20:.1f} MB",
-        f"{standing.landed:,} lines in the lake, {standing.waiting:,} wait",
+        f"{standing.landed:,} lines delivered, {standing.waiting:,} wait",
     ]
     if standing.unstored:
         full = "full" if standing.is_full else "has room again"
         parts.append(f"storage: {full}, {standing.unstored:,} messages not stored")
     if standing.lake_trouble:
-        parts.append(f"the lake: {standing.lake_trouble}")
-    _say(f"{time.strftime('%H:%M:%SZ', time.gmtime())} {'; '.join(parts)}")
+        parts.append(standing.lake_trouble)
+    _say(f"{_now()} {'; '.join(parts)}")
+
+
+def _now() -> str:
+    return time.strftime("%H:%M:%SZ", time.gmtime())
 
 
 def _tell_json(standing: "Standing") -> None:

@@ -12,11 +12,11 @@ import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
+from typing import Protocol
 
 from msgspec import structs
 
 from .errors import LockedError, StorageError
-from .lake.landing import Landing
 from .log.segments import Segments
 from .message import Item, Lost, Message, Opened
 from .running import in_background, next_signal
@@ -29,6 +29,24 @@ STALE_AFTER = 15.0
 LAST_LANDING = 1.2
 """Seconds that the lake gets at the end; the rest lands at the next start."""
 CLEAN_EVERY = 3600.0
+
+
+class Delivery(Protocol):
+    """Where the journal's lines go: a lake, or a topic."""
+
+    @property
+    def landed(self) -> int:
+        """Offset behind the last line that is there."""
+
+    @property
+    def parts(self) -> int:
+        """Data files that are there."""
+
+    def land(self, until: int, told: Callable[[int], None]) -> None:
+        """Bring all lines below an offset there. Raises StorageError; what is there by then stays."""
+
+    def clean(self) -> None:
+        """Remove what nobody needs any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +99,7 @@ class Standing:
 class Collect:
     """One run of the service."""
 
-    def __init__(self, journal: Segments, landing: Landing, pace: Pace) -> None:
+    def __init__(self, journal: Segments, landing: Delivery, pace: Pace) -> None:
         """Nothing happens before `run`."""
         self.ended_by = ""
         """The signal that ended the run; empty when it ended by itself."""
@@ -94,7 +112,7 @@ class Collect:
         """Messages that the open connection has brought; None while there is none."""
         self._trouble = self._lake_trouble = ""
         self._landed = landing.landed
-        self._parts = len(landing.raw.parts())
+        self._parts = landing.parts
 
     async def run(
         self,
@@ -201,7 +219,7 @@ class Collect:
 
     def _land_all(self) -> None:
         self._landing.land(self._journal.durable, self._has_landed)
-        self._parts = len(self._landing.raw.parts())
+        self._parts = self._landing.parts
 
     def _has_landed(self, landed: int) -> None:
         self._landed = landed

@@ -36,6 +36,11 @@ class Landing:
         self._connection = self.raw.last_connection(LOG)
 
     @property
+    def parts(self) -> int:
+        """Data files of the table."""
+        return len(self.raw.parts())
+
+    @property
     def landed(self) -> int:
         """Offset behind the last line that is in the lake."""
         return self.raw.landed(LOG)

@@ -11,7 +11,7 @@ import re
 from typing import NamedTuple, Self
 from urllib.parse import quote, unquote
 
-_NAME = re.compile(r"([A-Za-z0-9._%]{1,400})-([0-9]{20})-([0-9]{9})-([0-9a-f]{64})\.parquet", re.ASCII).fullmatch
+_NAME = re.compile(r"([A-Za-z0-9._~]{1,400})-([0-9]{20})-([0-9]{9})-([0-9a-f]{64})\.parquet", re.ASCII).fullmatch
 
 
 class Part(NamedTuple):
@@ -34,12 +34,12 @@ class Part(NamedTuple):
         match = _NAME(name)
         if match is None:
             return None
-        return cls(unquote(match[1]), int(match[2]), int(match[3]), match[4])
+        return cls(unquote(match[1].replace("~", "%")), int(match[2]), int(match[3]), match[4])
 
     @property
     def name(self) -> str:
         """The name of its file."""
-        log = quote(self.log, safe="").replace("-", "%2D").replace("~", "%7E")
+        log = quote(self.log, safe="").replace("-", "%2D").replace("~", "%7E").replace("%", "~")  # Delta writes % anew.
         return f"{log}-{self.first:020d}-{self.rows:09d}-{self.digest}.parquet"
 
     @property

@@ -34,7 +34,7 @@ RAW = Table(
     "raw",
     "Every message as the exchange sent it, and each opening and loss of a connection, in the order of arrival.",
     (
-        Column("log", "text", "", "the log that was landed: `journal`"),
+        Column("log", "text", "", "the log that was landed: `journal`, or TOPIC/0 of Kafka"),
         Column("offset", "whole", "", "place in its log, counted from 0 without a hole"),
         Column("received_at", "time", "UTC, microseconds", "when it reached us, by our clock"),
         Column("received_at_ns", "small", "ns", "what the microseconds of received_at cut off, 0 to 999"),

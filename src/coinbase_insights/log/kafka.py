@@ -1,0 +1,222 @@
+"""The log at scale: a topic of Kafka, or of Event Hubs, which speaks the same protocol.
+
+A message's value is the untouched frame, or a line about the connection as the journal has it; its key the product; its
+headers `received_at` (nanoseconds) and `offset` (that of the journal). Order over all products is kept in one
+partition, so a topic has one. Client: librdkafka, idempotent, acknowledged by all replicas.
+"""
+
+import logging
+import re
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+
+from ..errors import StorageError, UsageError
+from ..message import Unstored
+from ..wire.label import label
+from .journal import encode
+from .segment_reader import SegmentReader
+from .segments import segments
+
+logger = logging.getLogger(__name__)
+
+_ADDRESS = re.compile(r"kafka://([A-Za-z0-9.\-:,]{1,500})/([A-Za-z0-9._\-]{1,249})", re.ASCII).fullmatch
+LINES, BYTES = 5_000, 4 * 2**20
+"""What is on its way at once."""
+PATIENCE = 5.0
+"""Seconds without any acknowledgement after which the broker is said to be away; it is waited for all the same."""
+ANSWER = 10.0
+"""Seconds for the broker to say what it has."""
+
+
+class Address(NamedTuple):
+    """Where a topic is."""
+
+    servers: str
+    topic: str
+
+
+def address(url: str) -> Address:
+    """Take kafka://HOST:PORT/TOPIC apart. Raises UsageError for anything else."""
+    match = _ADDRESS(url)
+    if match is None:
+        raise UsageError(f"{url[:100]!a} is no address of a topic.", "Write it as kafka://HOST:PORT/TOPIC.")
+    return Address(match[1], match[2])
+
+
+def is_topic(url: str) -> bool:
+    """Tell whether an address is that of a topic."""
+    return url.startswith("kafka://")
+
+
+class Reader:
+    """Reads a topic from an offset on, in its order."""
+
+    def __init__(self, where: Address) -> None:
+        """Look whether there is such a topic. Raises StorageError when there is none, or no broker."""
+        self._where = where
+        self._partition = TopicPartition(where.topic, 0)
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": where.servers,
+                "group.id": "coinbase_insights",  # It must be given; nothing is ever committed to it.
+                "enable.auto.commit": False,
+                "auto.offset.reset": "error",
+                "enable.partition.eof": False,
+                "fetch.message.max.bytes": 2**20,
+                "queued.max.messages.kbytes": 16 * 1024,
+            },
+            logger=logger,
+        )
+        partitions = self._ask(lambda: self._consumer.list_topics(where.topic, timeout=ANSWER)).topics[where.topic]
+        if partitions.error is not None or len(partitions.partitions) != 1:
+            has = "does not exist" if partitions.error else f"has {len(partitions.partitions)} partitions"
+            raise StorageError(f"The topic {where.topic} at {where.servers} {has}.", "Make it, with one partition.")
+
+    def range(self) -> tuple[int, int]:
+        """Give the offset of the oldest message, and that behind the newest."""
+        low, high = self._ask(lambda: self._consumer.get_watermark_offsets(self._partition, timeout=ANSWER))
+        return int(low), int(high)
+
+    def seek(self, offset: int) -> None:
+        """Go on reading from an offset."""
+        self._consumer.assign([TopicPartition(self._where.topic, 0, offset)])
+
+    def read(self, most_lines: int, seconds: float) -> list[tuple[int, bytes]]:
+        """Wait for messages for so long, and give them with their offsets, each as a line of a journal."""
+        messages = self._ask(lambda: self._consumer.consume(most_lines, seconds))
+        for message in messages:
+            if message.error() is not None:
+                raise _away(self._where, message.error())
+        return [(int(message.offset() or 0), _line(message)) for message in messages]
+
+    def last_offset(self) -> int | None:
+        """Give the journal's offset of the newest message; None when there is no message."""
+        low, high = self.range()
+        if low == high:
+            return None
+        self.seek(high - 1)
+        deadline = time.monotonic() + ANSWER
+        while time.monotonic() < deadline:
+            for message in self._ask(lambda: self._consumer.consume(1, 1.0)):
+                if message.error() is None:
+                    return int(dict(message.headers() or [])["offset"])
+        raise StorageError(f"The topic {self._where.topic} at {self._where.servers} does not give its last message.")
+
+    def _ask(self, question: Callable[[], Any]) -> Any:  # noqa: ANN401 - the client's types are what it gives
+        try:
+            return question()
+        except KafkaException as error:
+            raise _away(self._where, error.args[0]) from error
+
+    def close(self) -> None:
+        """Let go of the broker."""
+        self._consumer.close()
+
+
+def _line(message: Message) -> bytes:
+    stamp = dict(message.headers() or []).get("received_at")
+    return b"%b\t%b\n" % (stamp if isinstance(stamp, bytes) else b"0", message.value() or b"")
+
+
+class Sending:
+    """Sends the journal's lines to a topic, in their order, going on behind the last one that is there.
+
+    A broker that is away is waited for; the journal grows meanwhile.
+    """
+
+    parts = 0
+    """Data files that it has made: a topic has none."""
+
+    def __init__(self, where: Address, journal: Path) -> None:
+        """Ask nobody yet: the broker may be away when a service starts."""
+        self._where = where
+        self._journal = journal
+        self._lock = threading.Lock()
+        self._is_open = False
+        self._failed: KafkaError | None = None
+        self.landed = min((first for first, _ in segments(journal)), default=0)
+        """Offset behind the last line that the broker has acknowledged, as far as is known."""
+
+    def _open(self) -> None:
+        """Look where the topic ends, and go on from there. Raises StorageError as `Reader` does."""
+        reader = Reader(self._where)
+        last = reader.last_offset()
+        reader.close()
+        if last is not None:
+            self.landed = last + 1
+        self._lines = SegmentReader(self._journal, self.landed)
+        self._failed, self._is_open = None, True
+        self._producer = Producer(
+            {
+                "bootstrap.servers": self._where.servers,
+                "enable.idempotence": True,
+                "acks": "all",
+                "linger.ms": 20,
+                "message.timeout.ms": 0,
+                "message.max.bytes": 1_000_000,
+            },
+            logger=logger,
+        )
+
+    def land(self, until: int, told: Callable[[int], None] = lambda _: None) -> None:
+        """Send all lines below an offset, and wait until they are acknowledged; `told` hears how far it has come.
+
+        Raises StorageError when the broker has been silent for long. What is on its way stays on its way: the next
+        call goes on waiting for it.
+        """
+        with self._lock:
+            if not self._is_open or self._failed is not None:
+                self._open()
+            self._settle(told)
+            while self._lines.offset < until:
+                first = self._lines.offset
+                for offset, line in enumerate(self._lines.read(until, LINES, BYTES), first):
+                    self._send(offset, line)
+                self._settle(told)
+
+    def clean(self) -> None:
+        """Nothing is to be cleaned: the broker forgets by itself."""
+
+    def _send(self, offset: int, line: bytes) -> None:
+        stamp, _, text = line.rstrip(b"\n").partition(b"\t")
+        products = label(text).products
+        key = next(iter(products)) if len(products) == 1 else None
+        headers: list[tuple[str, str | bytes | None]] = [("received_at", stamp), ("offset", b"%d" % offset)]
+        producer = self._producer
+        try:
+            producer.produce(self._where.topic, text, key, 0, self._acknowledged, headers=headers)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.MSG_SIZE_TOO_LARGE:
+                raise _away(self._where, error.args[0]) from error
+            logger.error("a message of %d bytes is too large for the topic, and is left out", len(text))
+            left_out = encode(Unstored(int(stamp), 1)).rstrip(b"\n").partition(b"\t")[2]
+            producer.produce(self._where.topic, left_out, None, 0, self._acknowledged, headers=headers)
+
+    def _acknowledged(self, error: KafkaError | None, _: Message) -> None:
+        if error is not None:
+            self._failed = self._failed or error
+        elif self._failed is None:
+            self.landed += 1
+
+    def _settle(self, told: Callable[[int], None]) -> None:
+        """Wait until all that is on its way is acknowledged."""
+        producer = self._producer
+        heard_at, landed = time.monotonic(), self.landed
+        while self.landed < self._lines.offset and self._failed is None:
+            producer.poll(0.05)
+            if self.landed > landed:
+                heard_at, landed = time.monotonic(), self.landed
+                told(landed)
+            if time.monotonic() - heard_at > PATIENCE:
+                raise StorageError(f"The broker at {self._where.servers} acknowledges nothing.", "It is tried again.")
+        if self._failed is not None:
+            raise _away(self._where, self._failed)  # Nobody knows what it has; the next call asks the topic.
+
+
+def _away(where: Address, error: KafkaError) -> StorageError:
+    return StorageError(f"The topic {where.topic} at {where.servers} cannot be used: {error.str()}.")

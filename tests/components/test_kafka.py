@@ -1,0 +1,258 @@
+"""The broker between the collector and the lake: Apache Kafka, stopped and started, and killed on both sides of it."""
+
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from coinbase_insights.errors import LockedError, StorageError, UsageError
+from coinbase_insights.lake.history import collected
+from coinbase_insights.lake.raw import Raw
+from coinbase_insights.lake.relay import Relay
+from coinbase_insights.lake.verify import verify
+from coinbase_insights.log.kafka import Address, Reader, Sending, address
+from coinbase_insights.log.segments import Segments
+from coinbase_insights.message import Item, Lost, Message, Opened, Unstored
+
+ROOT = Path(__file__).parents[2]
+CLUSTER = "4L6g3nShT-eMCtK--X86sw"
+JARS = ROOT / ".components/kafka/jars"
+PROPERTIES = """
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+log.dirs={data}
+auto.create.topics.enable=false
+offsets.topic.replication.factor=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Broker:
+    """One Kafka, that can be killed and started again with what it has on the disk."""
+
+    def __init__(self, folder: Path) -> None:
+        self.servers = f"127.0.0.1:{(port := free_port())}"
+        self._settings = folder / "server.properties"
+        self._settings.write_text(PROPERTIES.format(port=port, controller=free_port(), data=folder / "data"))
+        self._java(
+            "kafka.tools.StorageTool", "format", "-t", "4L6g3nShT-eMCtK--X86sw", "-c", str(self._settings)
+        ).wait()
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def _java(self, *words: str) -> "subprocess.Popen[bytes]":
+        command = ["java", "-Xmx384m", "-cp", f"{JARS}/*", *words]
+        return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def start(self) -> None:
+        self.process = self._java("kafka.Kafka", str(self._settings))
+        deadline = time.monotonic() + 50
+        while not self._answers():
+            assert time.monotonic() < deadline, "Kafka did not start"
+
+    def _answers(self) -> bool:
+        try:
+            return bool(AdminClient({"bootstrap.servers": self.servers}, logger=SILENT).list_topics(timeout=1).brokers)
+        except Exception:  # noqa: BLE001 - whatever it is that a broker says that is not there yet
+            return False
+
+    def kill(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+
+    def topic(self, name: str, partitions: int = 1) -> Address:
+        admin = AdminClient({"bootstrap.servers": self.servers})
+        for done in admin.create_topics([NewTopic(name, partitions, 1)]).values():
+            done.result()
+        return Address(self.servers, name)
+
+
+class _Silent:
+    def log(self, *_: object, **__: object) -> None:
+        """Say nothing."""
+
+
+SILENT = _Silent()
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    if not JARS.is_dir():
+        pytest.skip("there is no Kafka: `make components` brings it with Maven")
+    made = Broker(tmp_path_factory.mktemp("kafka"))
+    made.start()
+    yield made
+    made.kill()
+
+
+@pytest.fixture
+def topic(broker: Broker, request: pytest.FixtureRequest) -> Address:
+    return broker.topic(request.node.name.replace("[", "-").replace("]", ""))
+
+
+def message(number: int) -> Message:
+    return Message(10**18 + number, b'{"type":"ticker","product_id":"ETH-USD","sequence":%d}' % number)
+
+
+def journal_of(folder: Path, items: list[Item]) -> Segments:
+    journal = Segments(folder)
+    for item in items:
+        journal.write(item)
+    journal.sync()
+    return journal
+
+
+def drain(topic: Address, lake: Path, until: int) -> Relay:
+    work = Relay(topic, Raw(str(lake), create=True))
+    deadline = time.monotonic() + 30
+    while work.landed < until:
+        assert time.monotonic() < deadline
+        work.step(0.1)
+    return work
+
+
+def test_what_goes_through_a_topic_is_in_the_lake_byte_for_byte(topic: Address, tmp_path: Path) -> None:
+    items: list[Item] = [
+        Opened(1, "ws://x"), *map(message, range(500)), Message(10**18, b"\xff\n#"), Unstored(5, 3), Lost(6, "torn")
+    ]  # fmt: skip
+    journal = journal_of(tmp_path / "journal", items)
+    Sending(topic, tmp_path / "journal").land(journal.durable)
+    journal.close()
+    drain(topic, tmp_path / "lake", len(items)).close()
+    assert list(collected(str(tmp_path / "lake"))) == items
+    assert verify(str(tmp_path / "lake"), None).faults == []
+
+
+def test_a_second_sender_goes_on_where_the_topic_ends(topic: Address, tmp_path: Path) -> None:
+    journal = journal_of(tmp_path, [message(number) for number in range(100)])
+    Sending(topic, tmp_path).land(40)
+    again = Sending(topic, tmp_path)
+    again.land(journal.durable)
+    journal.close()
+    assert Reader(topic).range() == (0, 100)
+    assert again.landed == 100
+
+
+def test_row_32_a_broker_that_is_killed_and_started_again_gets_each_line_once(
+    broker: Broker, topic: Address, tmp_path: Path
+) -> None:
+    journal, sending, refused = journal_of(tmp_path, []), Sending(topic, tmp_path), []
+
+    def disturb() -> None:
+        for _ in range(2):
+            time.sleep(1)
+            broker.kill()
+            time.sleep(1)
+            broker.start()
+
+    trouble = threading.Thread(target=disturb)
+    trouble.start()
+    number = 0
+    while trouble.is_alive() or sending.landed < journal.durable:
+        if trouble.is_alive():
+            for number in range(number, number + 200):  # noqa: B020 - it goes on counting
+                journal.write(message(number))
+            number += 1
+            journal.sync()
+        try:
+            sending.land(journal.durable)
+        except StorageError as error:
+            refused.append(error.message)
+        time.sleep(0.05)
+    journal.close()
+    drain(topic, tmp_path / "lake", journal.end).close()
+    assert list(collected(str(tmp_path / "lake"))) == [message(each) for each in range(number)]
+    assert number > 1000
+
+
+def take_turns(works: list[Relay]) -> None:
+    for work in [*works, *works]:
+        work.step(60)
+        work.commit()
+
+
+def test_two_that_land_the_same_topic_double_nothing(topic: Address, tmp_path: Path) -> None:
+    journal = journal_of(tmp_path / "journal", [message(number) for number in range(300)])
+    Sending(topic, tmp_path / "journal").land(journal.durable)
+    journal.close()
+    works = [Relay(topic, Raw(str(tmp_path / "lake"), create=True)) for _ in range(2)]
+    for work in works:
+        while not work._lines:
+            work.step(60)
+    works[0].commit()
+    with suppress(LockedError, StorageError):  # The second is refused, or has committed the very same part.
+        take_turns(works)
+    drain(topic, tmp_path / "lake", 300).close()
+    assert list(collected(str(tmp_path / "lake"))) == [message(number) for number in range(300)]
+
+
+def test_the_commands_pass_messages_on_and_end_when_they_are_told(topic: Address, tmp_path: Path) -> None:
+    program = [sys.executable, "-m", "coinbase_insights"]
+    place, lake = f"kafka://{topic.servers}/{topic.topic}", str(tmp_path / "lake")
+    with (
+        started([*program, "simulate", "--port", "0", "--speed", "20"]) as market,
+        started([*program, "ingest", "--from", place, "--to", lake, "--commit-every", "500ms"]) as drain_on,
+    ):
+        assert market.stderr is not None
+        url = market.stderr.readline().split(" ")[2]
+        words = ["-p", "ETH-USD", "--channel", "ticker", "--to", place, "--journal", str(tmp_path / "journal")]
+        with started([*program, "ingest", *words, "--url", url]) as collector:
+            wait_for(lambda: Path(lake, "raw").is_dir() and len(Raw(lake).parts()) > 1)
+            collector.send_signal(signal.SIGTERM)
+            assert collector.wait(5) == 0
+        sent = Reader(topic).range()[1]
+        wait_for(lambda: Raw(lake).landed(f"{topic.topic}/0") == sent)
+        drain_on.send_signal(signal.SIGTERM)
+        assert drain_on.wait(5) == 0
+    report = verify(lake, None)
+    assert (report.faults, report.rows) == ([], sent)
+
+
+@contextmanager
+def started(command: list[str]) -> Iterator["subprocess.Popen[str]"]:
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def wait_for(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_a_topic_that_cannot_keep_the_order_is_refused(broker: Broker, tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="has 3 partitions"):
+        Reader(broker.topic("three", 3))
+    with pytest.raises(StorageError, match="does not exist"):
+        Reader(Address(broker.servers, "nothing"))
+
+
+@pytest.mark.parametrize("url", ["kafka://", "kafka://x", "kafka://x/y/z", "kafka://x:1/a b", "http://x/y"])
+def test_what_is_no_topic_is_said(url: str) -> None:
+    with pytest.raises(UsageError, match="no address of a topic"):
+        address(url)
