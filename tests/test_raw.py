@@ -1,5 +1,6 @@
 """The lake's table `raw`: every line once, in order, whoever is killed when."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from coinbase_insights.errors import LockedError, StorageError
 from coinbase_insights.lake.compact import FEWEST, compact, worth_joining
+from coinbase_insights.lake.history import collected
 from coinbase_insights.lake.landing import LOG, Landing
 from coinbase_insights.lake.parts import Part
 from coinbase_insights.lake.raw import Raw
@@ -107,6 +109,51 @@ def test_in_however_many_steps_it_lands_each_line_is_there_once(
     raw = Raw(str(folder / "lake"))
     assert items_in(raw) == written
     assert raw.landed(LOG) == len(written)
+
+
+def test_a_segment_that_has_landed_and_is_gone_is_no_trouble(tmp_path: Path) -> None:
+    journal = Segments(tmp_path / "journal", segment_bytes=1)
+    landing = Landing(Raw(str(tmp_path / "lake"), create=True), tmp_path / "journal")
+    for number in range(5):
+        journal.write(message(number))
+        journal.sync()  # A segment for each line.
+        landing.land(journal.durable)
+        journal.drop(landing.landed)
+    journal.close()
+    assert items_in(Raw(str(tmp_path / "lake"))) == [message(number) for number in range(5)]
+
+
+def test_what_lands_while_a_lake_is_read_is_read_from_there(tmp_path: Path) -> None:
+    journal = Segments(tmp_path / "journal", segment_bytes=1)
+    landing, written = Landing(Raw(str(tmp_path), create=True), tmp_path / "journal"), list[Item]()
+
+    def write(count: int) -> None:
+        for _ in range(count):
+            written.append(message(len(written)))
+            journal.write(written[-1])
+            journal.sync()
+
+    write(3)
+    landing.land(2)
+    reading = collected(str(tmp_path))
+    read_first = [next(reading), next(reading)]
+    write(5)
+    landing.land(7)
+    journal.drop(7)
+    assert [*read_first, *reading] == written
+    journal.close()
+
+
+anything = st.fixed_dictionaries({}, optional={
+    "type": st.text(max_size=5), "channel": st.text(max_size=5), "product_id": st.text(max_size=8),
+    "sequence": st.integers(), "sequence_num": st.integers(),
+})  # fmt: skip
+
+
+@given(st.lists(anything.map(lambda fields: json.dumps(fields).encode()) | st.binary(max_size=50), min_size=1))
+def test_any_message_becomes_a_row(texts: list[bytes]) -> None:
+    lines = [encode(Message(10**18, text)) for text in texts]
+    assert len(rows(LOG, 0, lines, None)) == len(lines)
 
 
 def test_two_threads_that_land_at_once_land_each_line_once(tmp_path: Path) -> None:

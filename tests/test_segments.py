@@ -173,3 +173,39 @@ def test_a_place_that_is_no_folder_is_said(tmp_path: Path) -> None:
     place.write_text("a file")
     with pytest.raises(StorageError, match="cannot be written"):
         Segments(place)
+
+
+def test_while_there_is_no_room_each_connection_keeps_its_own_count(tmp_path: Path) -> None:
+    journal = Segments(tmp_path)
+    with limited_files(400):
+        journal.write(Opened(1, "ws://x"))
+        for number in range(20):
+            journal.write(message(number))
+        journal.write(Lost(2, "torn", messages=20))
+        journal.write(Opened(3, "ws://x"))
+        journal.write(message(20))
+    kept = journal.end - 1
+    journal.write(message(21))
+    journal.close()
+    assert list(read(tmp_path))[1 + kept :] == [
+        Unstored(2, 20 - kept), Lost(2, "torn", messages=20), Opened(3, "ws://x"),
+        Unstored(message(21).received_at, 1), message(21),
+    ]  # fmt: skip
+
+
+def test_what_found_no_room_is_said_at_the_end_at_the_latest(tmp_path: Path) -> None:
+    journal = written(tmp_path, 100, most_bytes=2000)
+    kept = journal.end
+    journal.close()
+    *_, last = read(tmp_path)
+    assert isinstance(last, Unstored)
+    assert last.count == 100 - kept
+
+
+def test_a_journal_that_is_removed_while_it_is_written_is_noticed(tmp_path: Path) -> None:
+    journal = written(tmp_path, 1)
+    segments(tmp_path)[0][1].unlink()
+    with pytest.raises(StorageError, match="was removed"):
+        journal.sync()
+    with pytest.raises(StorageError):
+        journal.close()

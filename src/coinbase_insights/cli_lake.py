@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from . import settings
-from .errors import UsageError
+from .errors import StorageError, UsageError
 from .options import (
     Channel,
     FeedName,
@@ -111,7 +111,7 @@ def ingest(
 
 def _opened(to: str, folder: Path, most_bytes: int | None) -> "tuple[Segments, Delivery]":
     """Open the journal, and where its lines go: a lake, or a topic."""
-    from .log.segments import Segments
+    from .log.segments import Segments, segments
 
     if to.startswith(TOPIC):
         from .log.kafka import Sending, address
@@ -123,7 +123,17 @@ def _opened(to: str, folder: Path, most_bytes: int | None) -> "tuple[Segments, D
     from .lake.raw import Raw
 
     raw = Raw(to, create=True)
-    return Segments(folder, start=raw.landed(LOG), most_bytes=most_bytes), Landing(raw, folder)
+    landed = raw.landed(LOG)
+    kept = Segments(folder, start=landed, most_bytes=most_bytes)
+    oldest = segments(folder)[0][0]
+    if not oldest <= landed <= kept.end:
+        kept.close()
+        raise StorageError(
+            f"The journal in {folder} holds the lines {oldest} to {kept.end - 1}, and the lake goes on at {landed}: "
+            "it is not the journal of this lake.",
+            "Name the right one after --journal, or move it away: a new one goes on where the lake ends.",
+        )
+    return kept, Landing(raw, folder)
 
 
 def _relay(source: str, to: str, commit_seconds: float, seconds: float | None) -> None:

@@ -184,10 +184,12 @@ class Collect:
         while True:
             await asyncio.sleep(SYNC_EVERY)
             if self._pace.fsync_always:
+                self._journal.drop(self._landed)
                 continue
             end = self._journal.seal()
             await in_background(self._journal.fsync)
             self._journal.confirm(end)
+            self._journal.drop(self._landed)
 
     async def _land(self) -> None:
         """Land when there is enough, or when it has waited long enough; a lake that is away is tried again."""
@@ -215,7 +217,6 @@ class Collect:
             await asyncio.sleep(min(10.0, self._pace.commit_seconds))
         else:
             self._lake_trouble = ""
-            self._journal.drop(self._landed)
 
     def _land_all(self) -> None:
         self._landing.land(self._journal.durable, self._has_landed)

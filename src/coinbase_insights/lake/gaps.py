@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from ..errors import StorageError
 from ..log.journal import decode
 from ..message import Lost, Opened, Unstored
 from ..wire import is_advanced
@@ -74,6 +75,10 @@ class Gaps:
                 yield from self._silence(at, connection, product_id or ALL)
             self._at = at
 
+    def damaged(self, rows: int, why: str) -> Gap:
+        """Give the gap of rows that are there and cannot be read."""
+        return Gap(self._connection, ALL, self._at, None, why, rows)
+
     def end(self) -> Iterator[Gap]:
         """There are no more rows: give the gap that goes on."""
         if self._down is not None and self._at:
@@ -109,8 +114,11 @@ class Gaps:
 
 
 def gaps(raw: Raw) -> Iterator[Gap]:
-    """Give the gaps of a whole lake, in the order in which they ended. Raises StorageError for a damaged part."""
+    """Give the gaps of a whole lake, in the order in which they ended; what is damaged is one too."""
     found = Gaps()
     for part in raw.parts():
-        yield from found.add(raw.read(part))
+        try:
+            yield from found.add(raw.read(part))
+        except StorageError as error:
+            yield found.damaged(part.rows, error.message)
     yield from found.end()

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from ..errors import StorageError
@@ -29,30 +30,43 @@ def collected(lake: str) -> Iterator[Item]:
     StorageError when there is no lake.
     """
     raw = Raw(lake)
-    last = 0
     for part in raw.parts():
-        for item in _items(raw, part, last):
-            last = item.received_at
-            yield item
-    folder = journal_of(lake)
-    if folder is not None:
-        yield from _still_in_the_journal(folder, raw.landed(LOG))
+        if part.log != LOG:
+            yield from _items(raw, part, part.first)
+    folder, next_offset, before = journal_of(lake), 0, -1
+    while next_offset > before:  # Lines may land while we read: what has left the journal is in the lake then.
+        before = next_offset
+        raw.refresh()
+        for part in raw.parts():
+            if part.log == LOG and part.end > next_offset:
+                yield from _items(raw, part, next_offset)
+                next_offset = part.end
+        for line in _in_the_journal(folder, next_offset) if folder is not None else ():
+            next_offset += 1
+            item = decode(line)
+            if item is not None:
+                yield item
 
 
-def _items(raw: Raw, part: Part, last: int) -> Iterator[Item]:
+def _items(raw: Raw, part: Part, start: int) -> Iterator[Item]:
+    """Give the rows of a part from an offset on."""
     try:
         table = raw.read(part)
     except StorageError as error:
         logger.error("%s Its %d rows are left out.", error.message, part.rows)
-        yield Unstored(last, part.rows)
+        yield Unstored(0, part.rows)
         return
-    for batch in table.to_batches():
+    for batch in table.slice(max(0, start - part.first)).to_batches():
         yield from items(batch)
 
 
-def _still_in_the_journal(folder: Path, landed: int) -> Iterator[Item]:
+def _in_the_journal(folder: Path, start: int) -> Iterator[bytes]:
+    """Give the lines from an offset on, as far as the journal still has them without a hole."""
     for first, path in segments(folder):
-        for offset, line in enumerate(sealed(path), first):
-            item = decode(line) if offset >= landed else None
-            if item is not None:
-                yield item
+        if first > start:
+            return
+        with suppress(FileNotFoundError):
+            for offset, line in enumerate(sealed(path), first):
+                if offset == start:
+                    start += 1
+                    yield line

@@ -1,15 +1,19 @@
 """Lines from the journal into `raw`: as many as are durable, a bounded number at a time."""
 
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
 
+from ..errors import StorageError
 from ..log.segment_reader import SegmentReader
 from .compact import compact
 from .raw import Raw
 from .rows import rows
+
+logger = logging.getLogger(__name__)
 
 LOG = "journal"
 """The name of the journal in the column `log`."""
@@ -33,7 +37,11 @@ class Landing:
 
     def _take_up(self) -> None:
         self._reader = SegmentReader(self._journal, self.raw.landed(LOG))
-        self._connection = self.raw.last_connection(LOG)
+        try:
+            self._connection = self.raw.last_connection(LOG)
+        except StorageError as error:  # It is verify's to complain; what comes is to be kept all the same.
+            logger.error("%s", error.message)
+            self._connection = None
 
     @property
     def parts(self) -> int:

@@ -17,6 +17,7 @@ ABOUT_THE_LINE = "#"
 """Channel of the rows that the exchange did not send."""
 OPENED = b"#opened "
 FRAME = b"#frame "
+LARGEST = 2**63 - 1
 PAGE_BYTES = 8 * 2**20
 """Texts are compressed a page at a time, and find more to repeat in a larger one."""
 
@@ -33,12 +34,12 @@ def rows(log: str, first: int, lines: Sequence[bytes], connection: int | None) -
         stamp, _, text = line.rstrip(b"\r\n").partition(b"\t")
         if text.startswith(OPENED):
             connection = offset
-        stamps.append(int(stamp))
+        stamps.append(min(int(stamp), LARGEST))
         texts.append(text)
         read = _label(text)
-        products.append(next(iter(read.products)) if len(read.products) == 1 else None)
-        channels.append(read.channel or None)
-        sequences.append(read.sequence or read.sequence_num)
+        products.append(_text(next(iter(read.products))) if len(read.products) == 1 else None)
+        channels.append(_text(read.channel))
+        sequences.append(_whole(read.sequence or read.sequence_num))
         connections.append(connection)
     nanoseconds = pa.array(stamps, pa.int64())
     microseconds = pc.divide(nanoseconds, 1000)
@@ -54,6 +55,16 @@ def rows(log: str, first: int, lines: Sequence[bytes], connection: int | None) -
         _texts(texts),
     ]
     return pa.table(columns, schema=SCHEMA)
+
+
+def _whole(value: int | None) -> int | None:
+    """Give a number that the column can hold; null for what the exchange never sends."""
+    return value if value is not None and -LARGEST <= value <= LARGEST else None
+
+
+def _text(text: str) -> str | None:
+    """Give a name that the column can hold: half a character cannot be written."""
+    return (text if text.isprintable() else text.encode(errors="replace").decode()) or None
 
 
 _ABOUT_THE_LINE = Label(ABOUT_THE_LINE)

@@ -55,9 +55,14 @@ class SegmentReader:
 
     def _read_block(self, path: Path) -> bool:
         """Read up to the next sum, and keep what is at or behind our offset; tell whether there was a block."""
-        with path.open("rb") as file:
-            file.seek(self._place)
-            lines = read_block(file)
+        try:
+            with path.open("rb") as file:
+                file.seek(self._place)
+                lines = read_block(file)
+        except FileNotFoundError:  # It was dropped, since all of it is kept elsewhere; what follows is in the next.
+            return False
+        except OSError as error:
+            raise StorageError(f"{path} cannot be read: {error.strerror}.") from error
         if lines is None:
             return False
         place = self._place + sum(len(line) for line in lines)

@@ -10,6 +10,7 @@ import errno
 import fcntl
 import os
 import time
+from contextlib import suppress
 from io import FileIO
 from itertools import pairwise
 from pathlib import Path
@@ -17,13 +18,15 @@ from typing import NamedTuple
 from zlib import crc32
 
 from ..errors import LockedError, StorageError
-from ..message import Item, Unstored
+from ..message import Item, Message, Unstored
 from .journal import SUM, decode, encode
 
 MEGABYTE = 2**20
 SEGMENT_BYTES = 64 * MEGABYTE
 BLOCK_BYTES = MEGABYTE
 """Lines are vouched for in blocks no larger than this, for a reader holds a block at once."""
+MOST_LEFT = 1000
+"""Lines about the connection that are kept in mind while there is no room."""
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What a disk says that is full, or that we may not fill further; it heals."""
 
@@ -68,6 +71,8 @@ class Segments:
         self._most_bytes = most_bytes
         self._segment_bytes = segment_bytes
         self._untold = 0
+        self._left: list[Item] = []
+        """What found no room, but for messages, which are counted: to be written as soon as there is some."""
         self._unsummed_bytes = 0
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -106,28 +111,46 @@ class Segments:
     @property
     def is_full(self) -> bool:
         """Whether the newest item found no room."""
-        return self._untold > 0
+        return bool(self._untold or self._left)
 
     def write(self, item: Item) -> bool:
-        """Add one line; tell whether there was room. Raises StorageError when the disk fails in another way."""
-        lines = [encode(item)]
-        if self._untold:
-            lines.insert(0, encode(Unstored(item.received_at, self._untold)))
+        """Add one line; tell whether there was room. Raises StorageError when the disk fails in another way.
+
+        Our own limit is for messages: what is said of the connection always has room in it.
+        """
+        items = [*self._left, *self._unstored_now(item.received_at), item]
+        lines = [encode(each) for each in items]
         text = b"".join(lines)
-        is_over = self._most_bytes is not None and self.size + len(text) > self._most_bytes
+        is_message = isinstance(item, Message)
+        is_over = is_message and self._most_bytes is not None and self.size + len(text) > self._most_bytes
         if is_over or not self._fits(text):
+            self._leave_out(item)
+            return False
+        self._left.clear()
+        self._untold = 0
+        self._written(text, len(lines))
+        return True
+
+    def _unstored_now(self, received_at: int) -> list[Item]:
+        return [Unstored(received_at, self._untold)] if self._untold else []
+
+    def _leave_out(self, item: Item) -> None:
+        """Count a message; keep in mind what is about the connection, until there is room."""
+        if isinstance(item, Message):
             self.unstored += 1
             self._untold += 1
-            return False
-        self._untold = 0
+        elif len(self._left) < MOST_LEFT:
+            self._left += [*self._unstored_now(item.received_at), item]
+            self._untold = 0
+
+    def _written(self, text: bytes, lines: int) -> None:
         self._size += len(text)
         self._crc = crc32(text, self._crc)
-        self._unsummed += len(lines)
+        self._unsummed += lines
         self._unsummed_bytes += len(text)
-        self.end += len(lines)
+        self.end += lines
         if self._unsummed_bytes >= BLOCK_BYTES:
             self.seal()
-        return True
 
     def _fits(self, text: bytes) -> bool:
         """Write it whole or not at all; tell whether there was room."""
@@ -169,8 +192,11 @@ class Segments:
         """
         try:
             os.fsync(self._file.fileno())
+            is_gone = os.fstat(self._file.fileno()).st_nlink == 0
         except OSError as error:
             raise self._failed(error) from error
+        if is_gone:
+            raise StorageError(f"The journal in {self._folder} was removed while it was written.")
 
     def confirm(self, end: int) -> None:
         """Know that what `seal` has vouched for is on the disk; begin a new segment when this one is large enough.
@@ -209,12 +235,19 @@ class Segments:
         known = segments(self._folder)
         for (_, path), (next_first, _) in pairwise(known):
             if next_first <= offset:
-                self._older_bytes -= path.stat().st_size
-                path.unlink()
+                with suppress(OSError):  # What cannot be removed now can be later.
+                    size = path.stat().st_size
+                    path.unlink()
+                    self._older_bytes -= size
 
     def close(self) -> None:
-        """Sync and let go of the lock."""
+        """Say what found no room, if there is room for that; sync, and let go of the lock."""
         try:
+            if self.is_full:
+                items = [*self._left, *self._unstored_now(time.time_ns())]
+                text = b"".join(encode(each) for each in items)
+                if self._fits(text):
+                    self._written(text, len(items))
             self.sync()
         finally:
             self._file.close()
@@ -264,7 +297,7 @@ def damaged(path: Path, place: int) -> StorageError:
     """Make the error of a segment whose sum is not that of its lines."""
     return StorageError(
         f"{path} is damaged before byte {place}: its lines do not add up to their sum.",
-        "Look at it with `coinbase_insights verify`; it can set the segment aside.",
+        "Move the folder of the journal away: a new one goes on where the lake ends.",
     )
 
 
