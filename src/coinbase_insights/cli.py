@@ -1,6 +1,7 @@
 """Every command: joins a source to a sink, reads what was typed, prints errors, and exits.
 
-The only module that does these things. Everything heavy is imported where it is used, so that `--help` is quick.
+The commands of the lake are in cli_lake.py; only `main` here exits. Everything heavy is imported where it is used, so
+that `--help` is quick.
 """
 
 import errno
@@ -8,16 +9,17 @@ import logging
 import os
 import sys
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from . import __version__, cli_lake, settings
-from .errors import InsightsError, UnknownProductError, UnreachableError, UsageError
+from .cli_talk import lacks, leave_stdout, say, say_problem
+from .cli_watch import Watching, kept
+from .errors import InsightsError, UnknownProductError, UsageError
 from .options import (
     URL_VARIABLE,
     Channel,
@@ -36,14 +38,11 @@ from .options import (
 
 if TYPE_CHECKING:
     from .message import Item
-    from .show.view import LineState
-    from .watch import Sink, Watch
+    from .watch import Watch
 
 ABOUT = "Coinbase's market-data feeds turned into insight: spread, mean mid-prices, and an honest 60-second forecast."
 FASTEST_MARKET = 60
 """Times real time; the synthetic market is computed, and a core can do no more."""
-FIRST_LOOK = 10_000
-"""Messages of a recording that are read to say which products it holds."""
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 """Why stdout may take no more."""
 
@@ -113,7 +112,7 @@ def run(
         pace = settings.speed(speed or "1")
         from .log.replay import replay
 
-        played = replay(_kept(source), pace)
+        played = replay(kept(source), pace)
         watching.start(lambda watch: played, live_state="REPLAY", speed=settings.speed_name(pace))
         watching.say_if_empty(source)
         return
@@ -210,7 +209,7 @@ def simulate(
     seconds = None if length is None else settings.duration(length)
     mistakes = parse_faults(faults)
     market = (
-        Recording(recording, _kept)
+        Recording(recording, kept)
         if recording is not None
         else Market(time.time_ns() // 1000, 1 if seed is None else seed)
     )
@@ -270,117 +269,16 @@ def backtest(
         from .models.backtest import backtest as judge
         from .models.backtest import rows as rows_of
     except ImportError as error:
-        raise lacks_extra("backtest", error) from error
+        raise lacks("backtest", error) from error
     from .show.listing import json_lines, table
 
-    rows = rows_of(judge(path, tuple(forecaster or list(Forecaster)), channel, _say))
+    rows = rows_of(judge(path, tuple(forecaster or list(Forecaster)), channel, say))
     print(json_lines(HEADS, rows) if output is ListFormat.JSON else table(HEADS, rows))
 
 
 app.command()(cli_lake.ingest)
 app.command()(cli_lake.verify)
 app.command()(cli_lake.gaps)
-
-
-class Watching:
-    """What `run` and `demo` share: the products, what to listen to, and how to show it."""
-
-    def __init__(
-        self, product_ids: tuple[str, ...], channel: Channel, forecaster: Forecaster, output: Format, length: str | None
-    ) -> None:
-        from .pipe import Pipe
-
-        self._pipe = Pipe(product_ids, channel=channel, forecaster=forecaster)
-        self._channel = channel
-        self._was_stopped = False
-        self._output = output
-        self._seconds = None if length is None else settings.duration(length)
-
-    def start(
-        self,
-        source: "Callable[[Watch], AsyncGenerator[Item]]",
-        *,
-        record: Path | None = None,
-        live_state: "LineState" = "LIVE",
-        speed: str = "",
-        check: "Callable[[], list[str]] | None" = None,
-    ) -> None:
-        """Watch until the end, then say in a line what was seen; `check` may meanwhile find that it cannot be."""
-        import asyncio
-
-        from .log.journal import Journal
-        from .show.sinks import JsonLines, Lines, Screen
-        from .show.terminal import Terminal
-        from .watch import Watch
-
-        journal = None if record is None else Journal(record)
-
-        def go(sink: "Sink") -> str:
-            watch = Watch(self._pipe, sink, live_state=live_state, speed=speed, journal=journal)
-            asyncio.run(watch.run(source(watch), self._seconds, check))
-            self._was_stopped = bool(watch.ended_by)
-            if live_state != "REPLAY" and not self._pipe.counts.received and not watch.ended_by:
-                raise UnreachableError(f"The feed never came up: {watch.trouble or 'no message has come'}.")
-            return watch.summary()
-
-        try:
-            if self._output is Format.SCREEN or (self._output is Format.AUTO and sys.stdout.isatty()):
-                with Terminal() as terminal:
-                    summary = go(Screen(terminal))
-            else:
-                summary = go(JsonLines() if self._output is Format.JSON else Lines())
-        except BrokenPipeError:
-            _leave_stdout()
-            return
-        _say(summary)
-
-    def say_if_empty(self, source: Path) -> None:
-        """After a replay without any quote, say where quotes are to be had."""
-        pipe = self._pipe
-        if pipe.counts.quotes or self._was_stopped or self._seconds is not None:
-            return
-        here = _products_in(source, self._channel)
-        other = Channel.TICKER if self._channel is Channel.LEVEL2 else Channel.LEVEL2
-        if here and pipe.counts.other["another product"]:
-            hint = f"It has quotes of {', '.join(here)}; name one of them after --product-id, or none."
-        elif _products_in(source, other):
-            hint = f"It has quotes of another channel: try --channel {other}."
-        else:
-            hint = "Is it a recording of tickers, or of level2 books with their snapshot?"
-        _say_problem(f"There was no quote of {' or '.join(pipe.product_ids) or 'any product'} in {source}.", hint)
-
-
-def _kept(path: Path) -> "Iterator[Item]":
-    """Give what was kept in a recording, a folder of them, or a lake, in its order."""
-    if (path / "raw" / "_delta_log").is_dir():
-        try:
-            from .lake.history import collected
-        except ImportError as error:
-            raise lacks_extra("A lake", error) from error
-        return collected(str(path))
-    from .log.journal import files, read
-
-    files(path)
-    return read(path)
-
-
-def lacks_extra(what: str, error: ImportError) -> UsageError:
-    """Make the error of a part that is not installed."""
-    return UsageError(
-        f"{what} needs more than the core: {error.name} is not installed.",
-        "In a clone of the repository: pip install '.[lake]'",
-    )
-
-
-def _products_in(source: Path, channel: Channel) -> list[str]:
-    """Name the first products that a recording has quotes of, by its first messages."""
-    from .pipe import Pipe
-
-    pipe = Pipe(channel=channel)
-    for item in islice(_kept(source), FIRST_LOOK):
-        for _ in pipe.take(item):
-            pass
-    return sorted(pipe.last_known)[:10]
 
 
 def _refuse_with(what: str, given: dict[str, object]) -> None:
@@ -433,11 +331,11 @@ def main() -> None:
             error.format_message(), "See `coinbase_insights --help`, or --help after a command.", UsageError.exit_code
         )
     except BrokenPipeError:
-        _leave_stdout()
+        leave_stdout()
     except OSError as error:
         if error.errno not in FULL:
             raise
-        _leave_stdout()
+        leave_stdout()
         _fail(f"stdout cannot be written: {error.strerror}.", "", 1)
     except KeyboardInterrupt:
         sys.exit(130)
@@ -451,23 +349,6 @@ def _can_be_typed(word: str) -> bool:
         return False
 
 
-def _leave_stdout() -> None:
-    """Whoever read our lines has read enough, or its disk is full: nothing may be written any more, even at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
 def _fail(message: str, hint: str, exit_code: int) -> NoReturn:
-    _say_problem(f"error: {message}", hint)
+    say_problem(f"error: {message}", hint)
     sys.exit(exit_code)
-
-
-def _say_problem(message: str, hint: str) -> None:
-    from .show.safe import safe
-
-    _say(safe(message))
-    if hint:
-        _say(f"hint: {safe(hint)}")
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from . import settings
+from .cli_talk import lacks, say
 from .errors import StorageError, UsageError
 from .options import (
     Channel,
@@ -95,9 +96,9 @@ def ingest(
 
         kept, delivery = _opened(to, folder, most_bytes)
     except ImportError as error:
-        raise _lacks("ingest", error) from error
+        raise lacks("ingest", error) from error
     if kept.torn_bytes:
-        _say(f"the last line was torn by a crash: {kept.torn_bytes} bytes are dropped")
+        say(f"the last line was torn by a crash: {kept.torn_bytes} bytes are dropped")
     pace = Pace(commit_seconds=commit_seconds, fsync_always=fsync_always)
     if to.startswith(TOPIC):
         pace = Pace(commit_seconds=0.2, commit_lines=1, fsync_always=fsync_always)
@@ -105,7 +106,7 @@ def ingest(
     tell = _tell_json if output is ListFormat.JSON else _tell
     with ExitStack() as stack:
         if health_port is not None:
-            _say(f"health at {stack.enter_context(answering(health_port, collect.standing))}")
+            say(f"health at {stack.enter_context(answering(health_port, collect.standing))}")
         asyncio.run(collect.run(live.items(), seconds, tell))
 
 
@@ -143,7 +144,7 @@ def _relay(source: str, to: str, commit_seconds: float, seconds: float | None) -
         from .lake.relay import Relay, relay
         from .log.kafka import address
     except ImportError as error:
-        raise _lacks("ingest --from", error) from error
+        raise lacks("ingest --from", error) from error
     from .running import next_signal
 
     work = Relay(address(source), Raw(to, create=True))
@@ -155,7 +156,7 @@ def _relay(source: str, to: str, commit_seconds: float, seconds: float | None) -
         def ended() -> bool:
             return signalled.done() or (ends_at is not None and time.monotonic() >= ends_at)
 
-        await relay(work, commit_seconds, ended, lambda landed: _say(f"{_now()} {landed:,} messages in the lake"), 10.0)
+        await relay(work, commit_seconds, ended, lambda landed: say(f"{_now()} {landed:,} messages in the lake"), 10.0)
         signalled.cancel()
 
     asyncio.run(run())
@@ -171,7 +172,7 @@ def verify(
         from .lake.verify import to_json
         from .lake.verify import verify as check
     except ImportError as error:
-        raise _lacks("verify", error) from error
+        raise lacks("verify", error) from error
     folder = journal or (None if "://" in lake else Path(lake) / "journal")
     report = check(lake, folder if folder is not None and folder.is_dir() else None, _progress())
     if output is ListFormat.JSON:
@@ -195,7 +196,7 @@ def gaps(lake: LakeArgument, output: ListFormatOption = ListFormat.LINES) -> Non
         from .lake.gaps import gaps as find
         from .lake.raw import Raw
     except ImportError as error:
-        raise _lacks("gaps", error) from error
+        raise lacks("gaps", error) from error
     from .engine.insight import rfc3339
     from .show.listing import json_lines, table
 
@@ -225,13 +226,6 @@ def _journal(lake: str, journal: Path | None) -> Path:
     return Path(lake) / "journal"
 
 
-def _lacks(command: str, error: ImportError) -> UsageError:
-    return UsageError(
-        f"{command} needs more than the core: {error.name} is not installed.",
-        "In a clone of the repository: pip install '.[lake,kafka]'",
-    )
-
-
 def _tell(standing: "Standing") -> None:
     """Say on stderr in a line how it stands."""
     if standing.is_connected:
@@ -249,7 +243,7 @@ def _tell(standing: "Standing") -> None:
         parts.append(f"storage: {full}, {standing.unstored:,} messages not stored")
     if standing.lake_trouble:
         parts.append(standing.lake_trouble)
-    _say(f"{_now()} {'; '.join(parts)}")
+    say(f"{_now()} {'; '.join(parts)}")
 
 
 def _now() -> str:
@@ -273,9 +267,3 @@ def _progress() -> "Callable[[int, int], None]":
         print(f"\rchecked {done:,} of {of:,} parts", end=end, file=sys.stderr, flush=True)
 
     return show
-
-
-def _say(text: str) -> None:
-    from .show.safe import safe
-
-    print(safe(text), file=sys.stderr, flush=True)

@@ -12,6 +12,8 @@ from typing import Protocol
 import obstore
 from obstore.store import from_url
 
+from ..log.segments import sync_path
+
 PARTIAL = ".partial"
 """Ends the name of a file on a disk until it is whole."""
 
@@ -60,7 +62,7 @@ class Folder:
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)
-        _sync(path.parent)
+        sync_path(path.parent)
 
     def read(self, name: str) -> bytes:
         """Give a file. Raises FileNotFoundError."""
@@ -79,8 +81,8 @@ class Folder:
 
     def harden(self, name: str) -> None:
         """Bring a file that somebody else has written there onto the disk."""
-        _sync(self.root / name)
-        _sync((self.root / name).parent)
+        sync_path(self.root / name)
+        sync_path((self.root / name).parent)
 
 
 class Store:
@@ -115,11 +117,3 @@ class Store:
 def _allows_http() -> bool:
     """Whether the environment asks for a store without TLS, as an emulator is; delta-rs heeds the same names."""
     return any(os.environ.get(name, "").lower() == "true" for name in ("AZURE_ALLOW_HTTP", "AWS_ALLOW_HTTP"))
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

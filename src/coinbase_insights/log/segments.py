@@ -82,7 +82,7 @@ class Segments:
             self._older_bytes = sum(older.stat().st_size for _, older in known[:-1])
             self._file = FileIO(path, "a+")
             tail = self._recover(path)
-            _sync_folder(folder)
+            sync_path(folder)
         except OSError as error:
             raise StorageError(
                 f"The journal in {folder} cannot be written: {error.strerror}.", "Name another place after --to."
@@ -221,7 +221,7 @@ class Segments:
         path = _path(self._folder, self.end)
         try:
             file = FileIO(path, "a+")
-            _sync_folder(self._folder)
+            sync_path(self._folder)
         except OSError as error:
             if error.errno not in NO_ROOM:
                 raise self._failed(error) from error
@@ -322,9 +322,9 @@ def _path(folder: Path, first: int) -> Path:
     return folder / f"{first:020d}.rec"
 
 
-def _sync_folder(folder: Path) -> None:
-    """Bring the names in a folder onto the disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def sync_path(path: Path) -> None:
+    """Bring a file, or the names in a folder, onto the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

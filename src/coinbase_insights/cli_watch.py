@@ -1,0 +1,113 @@
+"""What `run` and `demo` share, and where what was kept comes from: a recording, a folder of them, or a lake."""
+
+import sys
+from collections.abc import AsyncGenerator, Callable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from . import settings
+from .cli_talk import lacks, leave_stdout, say, say_problem
+from .errors import UnreachableError
+from .options import Channel, Forecaster, Format
+
+if TYPE_CHECKING:
+    from .message import Item
+    from .show.view import LineState
+    from .watch import Sink, Watch
+
+FIRST_LOOK = 10_000
+"""Messages of a recording that are read to say which products it holds."""
+
+
+class Watching:
+    """What `run` and `demo` share: the products, what to listen to, and how to show it."""
+
+    def __init__(
+        self, product_ids: tuple[str, ...], channel: Channel, forecaster: Forecaster, output: Format, length: str | None
+    ) -> None:
+        from .pipe import Pipe
+
+        self._pipe = Pipe(product_ids, channel=channel, forecaster=forecaster)
+        self._channel = channel
+        self._was_stopped = False
+        self._output = output
+        self._seconds = None if length is None else settings.duration(length)
+
+    def start(
+        self,
+        source: "Callable[[Watch], AsyncGenerator[Item]]",
+        *,
+        record: Path | None = None,
+        live_state: "LineState" = "LIVE",
+        speed: str = "",
+        check: "Callable[[], list[str]] | None" = None,
+    ) -> None:
+        """Watch until the end, then say in a line what was seen; `check` may meanwhile find that it cannot be."""
+        import asyncio
+
+        from .log.journal import Journal
+        from .show.sinks import JsonLines, Lines, Screen
+        from .show.terminal import Terminal
+        from .watch import Watch
+
+        journal = None if record is None else Journal(record)
+
+        def go(sink: "Sink") -> str:
+            watch = Watch(self._pipe, sink, live_state=live_state, speed=speed, journal=journal)
+            asyncio.run(watch.run(source(watch), self._seconds, check))
+            self._was_stopped = bool(watch.ended_by)
+            if live_state != "REPLAY" and not self._pipe.counts.received and not watch.ended_by:
+                raise UnreachableError(f"The feed never came up: {watch.trouble or 'no message has come'}.")
+            return watch.summary()
+
+        try:
+            if self._output is Format.SCREEN or (self._output is Format.AUTO and sys.stdout.isatty()):
+                with Terminal() as terminal:
+                    summary = go(Screen(terminal))
+            else:
+                summary = go(JsonLines() if self._output is Format.JSON else Lines())
+        except BrokenPipeError:
+            leave_stdout()
+            return
+        say(summary)
+
+    def say_if_empty(self, source: Path) -> None:
+        """After a replay without any quote, say where quotes are to be had."""
+        pipe = self._pipe
+        if pipe.counts.quotes or self._was_stopped or self._seconds is not None:
+            return
+        here = _products_in(source, self._channel)
+        other = Channel.TICKER if self._channel is Channel.LEVEL2 else Channel.LEVEL2
+        if here and pipe.counts.other["another product"]:
+            hint = f"It has quotes of {', '.join(here)}; name one of them after --product-id, or none."
+        elif _products_in(source, other):
+            hint = f"It has quotes of another channel: try --channel {other}."
+        else:
+            hint = "Is it a recording of tickers, or of level2 books with their snapshot?"
+        say_problem(f"There was no quote of {' or '.join(pipe.product_ids) or 'any product'} in {source}.", hint)
+
+
+def kept(path: Path) -> "Iterator[Item]":
+    """Give what was kept in a recording, a folder of them, or a lake, in its order."""
+    if (path / "raw" / "_delta_log").is_dir():
+        try:
+            from .lake.history import collected
+        except ImportError as error:
+            raise lacks("A lake", error) from error
+        return collected(str(path))
+    from .log.journal import files, read
+
+    files(path)
+    return read(path)
+
+
+def _products_in(source: Path, channel: Channel) -> list[str]:
+    """Name the first products that a recording has quotes of, by its first messages."""
+    from .pipe import Pipe
+
+    pipe = Pipe(channel=channel)
+    for item in islice(kept(source), FIRST_LOOK):
+        for _ in pipe.take(item):
+            pass
+    return sorted(pipe.last_known)[:10]
