@@ -26,6 +26,7 @@ from coinbase_insights.lake.verify import verify
 from coinbase_insights.log.segments import Segments
 from coinbase_insights.message import Item, Lost, Message, Opened
 
+pytestmark = pytest.mark.timeout(180)
 ROOT = Path(__file__).parents[2]
 AZURITE = ROOT / ".components/azurite/node_modules/.bin/azurite-blob"
 ACCOUNT = "devstoreaccount1"

@@ -23,6 +23,7 @@ from coinbase_insights.log.kafka import Address, Reader, Sending, address
 from coinbase_insights.log.segments import Segments
 from coinbase_insights.message import Item, Lost, Message, Opened, Unstored
 
+pytestmark = pytest.mark.timeout(180)
 ROOT = Path(__file__).parents[2]
 CLUSTER = "4L6g3nShT-eMCtK--X86sw"
 JARS = ROOT / ".components/kafka/jars"
