@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
 from pathlib import Path
 from urllib.error import HTTPError
 
@@ -150,7 +150,7 @@ def test_health_is_told_to_this_machine_alone(standing: Standing) -> None:
 
 
 @pytest.fixture
-def simulated() -> AsyncGenerator[str]:  # type: ignore[misc]
+def simulated() -> Iterator[str]:
     command = [*PROGRAM, "simulate", "--port", "0", "--speed", "20", "--faults", "close=1001@300"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
         assert server.stderr is not None
