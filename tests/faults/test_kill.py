@@ -103,6 +103,21 @@ def test_row_35_each_file_that_is_missing_cut_or_empty_is_found(lake: Path) -> N
             path.write_bytes(whole)
 
 
+def test_what_lands_while_a_lake_is_checked_is_not_missed(lake: Path) -> None:
+    journal = Segments(lake / "journal", segment_bytes=1)
+    landing = Landing(Raw(str(lake)), lake / "journal")
+
+    def land(_done: int, _all: int) -> None:
+        landing.land(journal.durable)
+        journal.write(Message(2000, b"{}"))
+        journal.sync()
+        journal.drop(landing.landed)
+
+    report = verify(str(lake), lake / "journal", land)
+    journal.close()
+    assert report.faults == []
+
+
 def cannot_be_known(path: Path, left: bytes | None) -> bool:
     """A crash leaves the newest commit without a checksum; and nothing follows the last segment that could miss it."""
     is_last_segment = path.name == "00000000000000000201.rec"

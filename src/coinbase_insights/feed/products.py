@@ -143,7 +143,7 @@ def with_near_names(error: UnknownProductError, rest_url: str, product_ids: Sequ
 
 
 def _get(url: str, timeout: float) -> bytes:
-    request = Request(url, headers={"Accept": "application/json", "User-Agent": "coinbase_insights"})  # noqa: S310
+    request = Request(url, headers={"Accept": "application/json", "User-Agent": "coinbase_insights"})  # noqa: S310 - http(s) only
     ways = [ProxyHandler({})] if is_here(url) else []
     with build_opener(*ways).open(request, timeout=timeout) as answer:
         return bytes(answer.read(MOST_BYTES))

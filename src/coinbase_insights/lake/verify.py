@@ -70,9 +70,10 @@ def verify(lake: str, journal: Path | None, told: Callable[[int, int], None] = l
         report.faults.append(error.message)
         return report
     _check_parts(raw, parts, report, told)
-    landed = raw.landed(LOG)
     if journal is not None:
-        _check_journal(journal, landed, report)
+        known = segments(journal)
+        raw.refresh()  # After the look at the journal: what has left it meanwhile is in the lake by now.
+        _check_journal(known, raw.landed(LOG), report)
     return report
 
 
@@ -130,6 +131,7 @@ def _check_parts(raw: Raw, parts: list[Part], report: Report, told: Callable[[in
             table = raw.read(part)
         except StorageError as error:
             report.faults.append(error.message)
+            report.gaps.append(found.damaged(part.rows, "the part is damaged"))
         else:
             report.faults += _row_faults(part, table)
             report.faults += connections.add(table)
@@ -155,8 +157,8 @@ def _row_faults(part: Part, table: pa.Table) -> Iterator[str]:
         yield f"{part.name} holds rows of another log"
 
 
-def _check_journal(folder: Path, landed: int, report: Report) -> None:
-    known = segments(folder)
+def _check_journal(known: list[tuple[int, Path]], landed: int, report: Report) -> None:
+    known = [each for each in known if each[1].exists()]  # A service that runs may have dropped the oldest since.
     if not known:
         return
     if known[0][0] > landed:
