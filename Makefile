@@ -5,13 +5,14 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+rows = $(if $(CHECK),--rows .reliability/$(1).json)
 CLIENTS := $(patsubst requirements/clients/%.in,%,$(wildcard requirements/clients/*.in))
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check format lint types contracts docs clients components bench lock clean
+.PHONY: help setup demo test check format lint types contracts docs clients components reliability bench lock clean
 
 help: ## list what you can type
 	@echo "make TARGET            (make demo ARGS=\"...\" passes flags on; PYTHON=python3.12 picks the Python)"
@@ -26,10 +27,10 @@ demo: .venv/.run ## watch the built-in exchange in your terminal, no network nee
 
 test: .venv/.dev ## run the tests
 	@echo "test: pytest"
-	@$(BIN)/python -m pytest --quiet $(ARGS)
+	@$(BIN)/python -m pytest --quiet $(call rows,tests) $(ARGS)
 
 check: CHECK := --check
-check: format lint types contracts docs test clients components ## run all of CI, the quick things first
+check: format lint types contracts docs test clients components reliability ## run all of CI, the quick things first
 	@echo "check: all is well"
 
 format: .venv/.dev ## lay the code out
@@ -58,7 +59,11 @@ clients: .venv/.dev $(CLIENTS:%=.venv-clients/%/.ready) ## point real Coinbase c
 
 components: .venv/.dev .components/azurite/.ready .components/kafka/.ready ## a real object store and broker (needs npm, mvn, Java)
 	@echo "components: pytest tests/components"
-	@$(BIN)/python -m pytest --quiet tests/components $(ARGS)
+	@$(BIN)/python -m pytest --quiet tests/components $(call rows,components) $(ARGS)
+
+reliability: .venv/.dev ## write the table of docs/reliability.md from the last whole run of the tests
+	@echo "reliability: docs/reliability.py"
+	@$(BIN)/python docs/reliability.py $(CHECK)
 
 bench: .venv/.dev ## measure how fast it is
 	@$(BIN)/python -m benchmarks $(ARGS)
@@ -73,7 +78,7 @@ lock: .venv/.dev ## pin what pyproject.toml asks for (ARGS=--upgrade: at the new
 	done
 
 clean: ## remove all that was made, .venv too
-	@rm -rf .venv .venv-clients .components .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache dist
+	@rm -rf .venv .venv-clients .components .reliability .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache dist
 	@find src tests docs -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 # Each file below is a stamp: made once, and again when what it hangs on has changed.

@@ -1,5 +1,6 @@
 """What every test may ask for. In CI a skipped test is a failure: there, everything is to be had."""
 
+import json
 import os
 from collections.abc import Generator
 from pathlib import Path
@@ -42,3 +43,31 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     report = yield
     refuse_skip(report)
     return report
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--rows", metavar="FILE", help="keep how the tests went that are named after a row of faults")
+
+
+class Rows:
+    """Keeps the outcome of each test, for docs/reliability.py."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._outcomes: dict[str, str] = {}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when == "call" or report.outcome != "passed":
+            self._outcomes[report.nodeid] = report.outcome
+
+    def pytest_sessionfinish(self) -> None:
+        named = [name for name in sorted(self._outcomes) if "test_row_" in name or "test_property_" in name]
+        rows = [[name, self._outcomes[name]] for name in named]
+        self._path.parent.mkdir(exist_ok=True)
+        self._path.write_text(json.dumps(rows, indent=0))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    path = config.getoption("--rows")
+    if path:
+        config.pluginmanager.register(Rows(Path(path)))

@@ -235,3 +235,31 @@ def test_row_31_a_place_that_cannot_be_written_is_said_at_once(tmp_path: Path) -
     done = subprocess.run([*PROGRAM, *words], capture_output=True, text=True, check=False)
     assert done.returncode == 4
     assert "Traceback" not in done.stderr
+
+
+def test_a_journal_that_a_power_cut_has_damaged_is_set_aside_and_collecting_goes_on(
+    simulated: str, tmp_path: Path
+) -> None:
+    journal = Segments(tmp_path / "journal")
+    for number in range(20):
+        journal.write(message(number))
+        if number % 5 == 4:
+            journal.sync()
+    journal.close()
+    path = next((tmp_path / "journal").glob("*.rec"))
+    path.write_bytes(path.read_bytes().replace(b'"sequence":7', b'"sequence":8'))
+    words = ["ingest", "-p", "ETH-USD", "--to", str(tmp_path), "--url", simulated, "--for", "1s"]
+    done = subprocess.run([*PROGRAM, *words], capture_output=True, text=True, check=True)
+    assert "repaired: 00000000000000000000.rec: 5 lines are damaged or gone" in done.stderr
+    report = verify(str(tmp_path), tmp_path / "journal")
+    assert report.faults == []
+    assert [gap.messages for gap in report.gaps if gap.messages] == [5]
+
+
+def test_verify_repair_ends_with_0_once_it_is_whole(tmp_path: Path) -> None:
+    collect_all(tmp_path, made_up(10))
+    part = next((tmp_path / "raw").glob("*.parquet"))
+    part.write_bytes(part.read_bytes()[:-1])
+    done = subprocess.run([*PROGRAM, "verify", str(tmp_path), "--repair"], capture_output=True, text=True, check=True)
+    assert f"{part.name} is damaged: set aside" in done.stderr
+    assert "whole: 0 rows in 0 parts of 0 connections, 12 lines wait in the journal" in done.stdout

@@ -112,20 +112,19 @@ def ingest(
 
 def _opened(to: str, folder: Path, most_bytes: int | None) -> "tuple[Segments, Delivery]":
     """Open the journal, and where its lines go: a lake, or a topic."""
-    from .log.segments import Segments, segments
+    from .log.segments import segments
 
     if to.startswith(TOPIC):
         from .log.kafka import Sending, address
 
         where = address(to)
-        kept = Segments(folder, most_bytes=most_bytes)
-        return kept, Sending(where, folder)
+        return _segments(folder, 0, most_bytes), Sending(where, folder)
     from .lake.landing import LOG, Landing
     from .lake.raw import Raw
 
     raw = Raw(to, create=True)
     landed = raw.landed(LOG)
-    kept = Segments(folder, start=landed, most_bytes=most_bytes)
+    kept = _segments(folder, landed, most_bytes)
     oldest = segments(folder)[0][0]
     if not oldest <= landed <= kept.end:
         kept.close()
@@ -135,6 +134,21 @@ def _opened(to: str, folder: Path, most_bytes: int | None) -> "tuple[Segments, D
             "Name the right one after --journal, or move it away: a new one goes on where the lake ends.",
         )
     return kept, Landing(raw, folder)
+
+
+def _segments(folder: Path, landed: int, most_bytes: int | None) -> "Segments":
+    """Take the journal up; what a power cut has left damaged is set aside, and said to be missing."""
+    from .errors import DamagedError
+    from .log.mend import mend
+    from .log.segments import Segments
+
+    try:
+        return Segments(folder, start=landed, most_bytes=most_bytes)
+    except DamagedError as error:
+        say(f"warning: {error.message}")
+        for done in mend(folder, landed, folder / "aside"):
+            say(f"repaired: {done}")
+    return Segments(folder, start=landed, most_bytes=most_bytes)
 
 
 def _relay(source: str, to: str, commit_seconds: float, seconds: float | None) -> None:
@@ -165,16 +179,26 @@ def _relay(source: str, to: str, commit_seconds: float, seconds: float | None) -
 def verify(
     lake: LakeArgument,
     journal: JournalOption = None,
+    mend: Annotated[
+        bool, typer.Option("--repair", help="Set aside what is damaged, and say in its place how much is missing.")
+    ] = False,
     output: ListFormatOption = ListFormat.LINES,
 ) -> None:
     """Check that what was collected is whole: nothing damaged, missing or doubled. Exit code 1 when it is not."""
     try:
+        from .lake.repair import repair
         from .lake.verify import to_json
         from .lake.verify import verify as check
     except ImportError as error:
         raise lacks("verify", error) from error
     folder = journal or (None if "://" in lake else Path(lake) / "journal")
-    report = check(lake, folder if folder is not None and folder.is_dir() else None, _progress())
+    if folder is not None and not folder.is_dir():
+        folder = None
+    report = check(lake, folder, _progress())
+    if mend and not report.is_whole:
+        for done in repair(lake, folder, report):
+            say(f"repaired: {done}")
+        report = check(lake, folder, _progress())
     if output is ListFormat.JSON:
         print(to_json(report))
     else:

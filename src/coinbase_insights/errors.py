@@ -54,6 +54,10 @@ class StorageError(InsightsError):
     exit_code = 4
 
 
+class DamagedError(StorageError):
+    """What was kept is not what it was."""
+
+
 class LockedError(InsightsError):
     """Another process writes there."""
 

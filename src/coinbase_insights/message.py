@@ -35,11 +35,13 @@ class Lost(msgspec.Struct, frozen=True, gc=False):
 
 
 class Unstored(msgspec.Struct, frozen=True, gc=False):
-    """Messages came and could not be kept, for the storage was full."""
+    """Messages came and could not be kept, for the storage was full; or what was kept of them has been damaged."""
 
     received_at: int
     """When it took one again."""
     count: int
+    is_damage: bool = False
+    """Whether they had been kept, and were lost later."""
 
 
 Line = Opened | Lost | Unstored

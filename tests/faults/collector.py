@@ -1,9 +1,12 @@
-"""A service that collects a thousand made-up messages a second, to be killed: `collector.py LAKE FIRST`.
+"""Services that collect a thousand made-up messages a second, each to be killed: `collector.py LAKE`.
 
-Messages are numbered on from FIRST, and the number is said on stdout once a message is durable.
+Reads on stdin a line `FIRST SECONDS` for each: messages are numbered on from FIRST, and after so many seconds the
+service gets SIGKILL. Says on stdout how many lines were called durable by then. Each is a process of its own.
 """
 
 import asyncio
+import os
+import signal
 import sys
 import time
 from collections.abc import AsyncGenerator
@@ -25,18 +28,41 @@ async def messages(first: int) -> AsyncGenerator[Item]:
         await asyncio.sleep(0.01)
 
 
-async def main(lake: str, first: int) -> None:
+def collect(lake: str, first: int, told: int) -> None:
     raw = Raw(lake, create=True)
     journal = Segments(Path(lake) / "journal", start=raw.landed(LOG), segment_bytes=20_000)
-    collect = Collect(journal, Landing(raw, Path(lake) / "journal"), Pace(commit_seconds=0.1, commit_lines=100))
+    service = Collect(journal, Landing(raw, Path(lake) / "journal"), Pace(commit_seconds=0.1, commit_lines=100))
     lines = journal.durable
-    say("ready")
-    await collect.run(messages(first), tell=lambda standing: say(standing.journal_durable - lines), tell_every=0.02)
+    os.write(told, b"ready\n")
+
+    def tell(standing: object) -> None:
+        os.write(told, b"%d\n" % (getattr(standing, "journal_durable") - lines))  # noqa: B009
+
+    asyncio.run(service.run(messages(first), tell=tell, tell_every=0.02))
 
 
-def say(what: object) -> None:
-    sys.stdout.write(f"{what}\n")
+def killed(lake: str, first: int, seconds: float) -> int:
+    """Let one run so long once it has begun, and give how many lines it called durable."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reader)
+        try:
+            collect(lake, first, writer)
+        finally:
+            os._exit(1)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as told:
+        if told.readline() != b"ready\n":
+            sys.exit("it did not start")
+        time.sleep(seconds)
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        numbers = told.read().split(b"\n")[:-1]
+    return max(map(int, numbers), default=0)
+
+
+for line in sys.stdin:
+    first, seconds = line.split()
+    sys.stdout.write(f"{killed(sys.argv[1], int(first), float(seconds))}\n")
     sys.stdout.flush()
-
-
-asyncio.run(main(sys.argv[1], int(sys.argv[2])))

@@ -2,10 +2,9 @@
 
 import os
 import random
-import signal
 import subprocess
 import sys
-import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -21,34 +20,37 @@ PROGRAM = Path(__file__).with_name("collector.py")
 KILLS = 100 if os.environ.get("CI") == "true" else 10
 
 
-def killed(lake: Path, first: int, after: float) -> int:
-    """Start the collector, kill it so many seconds after it has begun, and give how many lines it called durable."""
-    command = [sys.executable, str(PROGRAM), str(lake), str(first)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+def kill_again_and_again(lake: Path, seed: int) -> set[int]:
+    """Start a collector and kill it, many times; give the numbers of all messages that were called durable."""
+    chance, durable = random.Random(seed), set[int]()
+    lives = [chance.uniform(0.0, 0.6) if chance.random() < 0.7 else chance.uniform(0.9, 1.3) for _ in range(KILLS // 2)]
+    command = [sys.executable, str(PROGRAM), str(lake)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
         assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-        time.sleep(after)
-        process.send_signal(signal.SIGKILL)
-        told = process.stdout.read().split("\n")
-    return max((int(text) for text in told[:-1]), default=0)
+        for first, life in enumerate([*lives, 1.5]):
+            process.stdin.write(f"{first * 100_000} {life}\n")
+            process.stdin.flush()
+            lines = int(process.stdout.readline())
+            durable |= set(range(first * 100_000, first * 100_000 + max(0, lines - 1)))  # The first is the opening.
+        process.stdin.close()
+    assert lines > 0
+    return durable
 
 
 @pytest.mark.timeout(400)
 def test_row_28_killed_at_random_moments_it_loses_and_doubles_nothing_that_was_durable(tmp_path: Path) -> None:
-    chance, first, durable = random.Random(1), 0, list[int]()
-    for _ in range(KILLS):
-        lines = killed(tmp_path, first, chance.uniform(0.0, 0.6) if chance.random() < 0.7 else chance.uniform(0.9, 1.3))
-        durable += range(first, first + max(0, lines - 1))  # The first line is the opening.
-        first += 100_000
-    assert killed(tmp_path, first, 1.5) > 0
-    report = verify(str(tmp_path), tmp_path / "journal")
-    assert report.faults == []
-    kept = [item.data for item in collected(str(tmp_path)) if isinstance(item, Message)]
-    numbers = [int(data.rpartition(b":")[2].rstrip(b"}")) for data in kept]
-    assert len(set(numbers)) == len(numbers)
-    assert set(durable) <= set(numbers)
-    assert len(durable) > 50 * KILLS
-    assert numbers == sorted(numbers)
+    lakes = [tmp_path / "one", tmp_path / "two"]
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(kill_again_and_again, lakes, (1, 2)))
+    for lake, durable in zip(lakes, found, strict=True):
+        report = verify(str(lake), lake / "journal")
+        assert report.faults == []
+        kept = [item.data for item in collected(str(lake)) if isinstance(item, Message)]
+        numbers = [int(data.rpartition(b":")[2].rstrip(b"}")) for data in kept]
+        assert numbers == sorted(set(numbers))
+        assert durable <= set(numbers)
+        assert len(durable) > 25 * KILLS
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from ..errors import StorageError
-from ..log.journal import decode
+from ..log.journal import DAMAGED, decode
 from ..message import Lost, Opened, Unstored
 from ..wire import is_advanced
 from .raw import Raw
@@ -55,12 +55,16 @@ class Gaps:
         """The newest `sequence_num` of the connection, on Advanced Trade."""
         self._beats: dict[str, int] = {}
         """When each product's newest heartbeat came."""
+        self._damaged = 0
+        """Messages that were set aside, since the newest row that is whole."""
 
     def add(self, table: pa.Table) -> Iterator[Gap]:
         """Take rows in; give the gaps that have ended with them."""
         times = table.column("received_at").cast(pa.int64()).to_pylist()
         columns = (table.column(name).to_pylist() for name in COLUMNS)
         for at, connection, product_id, channel, sequence, message, offset in zip(times, *columns, strict=True):
+            if self._damaged and not is_damage(channel, message):
+                yield from self._set_aside(at)
             if channel == ABOUT_THE_LINE:
                 yield from self._about_the_line(at, message, offset)
                 continue
@@ -81,8 +85,16 @@ class Gaps:
 
     def end(self) -> Iterator[Gap]:
         """There are no more rows: give the gap that goes on."""
+        if self._damaged:
+            yield from self._set_aside(None)
         if self._down is not None and self._at:
             yield Gap(self._connection, ALL, self._at, None, self._down, None)
+
+    def _set_aside(self, at: int | None) -> Iterator[Gap]:
+        yield Gap(self._connection, ALL, self._at, at, "damaged, and set aside", self._damaged)
+        self._damaged = 0
+        self._sequence = None
+        self._beats.clear()
 
     def _about_the_line(self, at: int, message: str, offset: int) -> Iterator[Gap]:
         item = decode(b"0\t" + message.encode())
@@ -93,6 +105,8 @@ class Gaps:
             self._beats.clear()
         elif isinstance(item, Lost) and self._down is None:
             self._down = item.reason
+        elif isinstance(item, Unstored) and item.is_damage:
+            self._damaged += item.count
         elif isinstance(item, Unstored):
             yield Gap(self._connection, ALL, self._at, at, "the storage was full", item.count)
 
@@ -111,6 +125,11 @@ class Gaps:
         self._beats[product_id] = at
         if at - before > SILENCE:
             yield Gap(connection, product_id, before, at, "no heartbeat came", None)
+
+
+def is_damage(channel: str | None, message: str) -> bool:
+    """Tell whether a row stands where there was one whose bytes had changed."""
+    return channel == ABOUT_THE_LINE and message.startswith("#unstored ") and message.endswith(DAMAGED)
 
 
 def gaps(raw: Raw) -> Iterator[Gap]:

@@ -33,6 +33,9 @@ class Place(Protocol):
     def remove(self, name: str) -> None:
         """Remove a file."""
 
+    def move(self, name: str, to: str) -> None:
+        """Give a file another name."""
+
     def harden(self, name: str) -> None:
         """Bring a file that somebody else has written there onto the disk."""
 
@@ -79,6 +82,13 @@ class Folder:
         """Remove a file."""
         (self.root / name).unlink(missing_ok=True)
 
+    def move(self, name: str, to: str) -> None:
+        """Give a file another name."""
+        (self.root / to).parent.mkdir(parents=True, exist_ok=True)
+        (self.root / name).replace(self.root / to)
+        sync_path((self.root / to).parent)
+        sync_path((self.root / name).parent)
+
     def harden(self, name: str) -> None:
         """Bring a file that somebody else has written there onto the disk."""
         sync_path(self.root / name)
@@ -109,6 +119,10 @@ class Store:
         """Remove a file."""
         with suppress(FileNotFoundError):
             obstore.delete(self._store, name)
+
+    def move(self, name: str, to: str) -> None:
+        """Give a file another name."""
+        obstore.rename(self._store, name, to)
 
     def harden(self, name: str) -> None:
         """Nothing is to be done: it has acknowledged it."""

@@ -14,7 +14,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction
@@ -23,7 +22,7 @@ from obstore.exceptions import BaseError
 from ..errors import LockedError, StorageError
 from .parts import Part
 from .place import Place, place
-from .rows import SCHEMA, to_parquet
+from .rows import SCHEMA, from_parquet, to_parquet
 from .sums import Sums
 from .tables import RAW
 
@@ -94,13 +93,13 @@ class Raw:
 
     def read(self, part: Part) -> pa.Table:
         """Give the rows of a part. Raises StorageError when it is not there, or its bytes have changed."""
-        return pq.ParquetFile(pa.BufferReader(self.bytes_of(part))).read()
+        return from_parquet(self.bytes_of(part))
 
     def bytes_of(self, part: Part) -> bytes:
         """Give the bytes of a part. Raises StorageError when they are not there, or have changed."""
         try:
             data = self.place.read(part.name)
-        except OSError as error:
+        except (OSError, BaseError) as error:
             raise StorageError(f"{part.name} of {self.url} cannot be read: {error}.") from error
         if not part.fits(data):
             raise StorageError(f"{part.name} of {self.url} is damaged: its bytes have changed.")
@@ -119,6 +118,11 @@ class Raw:
         part = self._write(log, first, count, data)
         self._commit([_add(part, len(data), new=True)], [Transaction(log, part.end)], part)
         return part
+
+    def take_back(self, part: Part) -> None:
+        """Name a part that is there already, whose rows follow those that are here. Raises as `land`."""
+        size = len(self.bytes_of(part))
+        self._commit([_add(part, size, new=True)], [Transaction(part.log, part.end)], part)
 
     def refresh(self) -> None:
         """See what has been committed since. Raises StorageError when the place cannot be reached."""
@@ -188,7 +192,7 @@ def reaching(url: str) -> Iterator[None]:
     except (DeltaError, BaseError, OSError) as error:
         text = " ".join(_ESCAPES.sub("", str(error)).split())
         raise StorageError(
-            f"The lake in {url} cannot be used: {text[:300]}.", "Name another place after --to."
+            f"The lake in {url} cannot be used: {text[:300]}.", "Check the place, and its keys; or name another."
         ) from error
 
 

@@ -101,6 +101,23 @@ def items(batch: pa.RecordBatch) -> Iterator[Item]:
         yield Unstored(stamp * 1000 + rest, 1) if item is None else item
 
 
+def from_parquet(data: bytes) -> pa.Table:
+    """Read rows from a Parquet file, of whatever version of ours wrote it: as the columns are declared now.
+
+    A column that it has not is null, or 0; one of another type is converted; one that we do not know is left out.
+    """
+    table = pq.ParquetFile(pa.BufferReader(data)).read()
+    if table.schema.equals(SCHEMA):
+        return table
+    return pa.table([_declared(table, field) for field in SCHEMA], schema=SCHEMA)
+
+
+def _declared(table: pa.Table, field: pa.Field) -> pa.Array:
+    if field.name in table.column_names:
+        return table.column(field.name).cast(field.type)
+    return pa.repeat(pa.scalar(None if field.nullable else 0, field.type), len(table))
+
+
 def to_parquet(tables: Iterable[pa.Table], level: int) -> tuple[bytes, int]:
     """Write rows as one Parquet file, each table a row group, and count them; `level` is that of zstd.
 

@@ -22,12 +22,12 @@ from ..errors import StorageError
 from ..log.journal import decode
 from ..log.segment_reader import sealed, unsealed
 from ..log.segments import segments
-from ..message import Lost, Unstored
-from .gaps import Gap, Gaps
+from ..message import Lost, Opened, Unstored
+from .gaps import Gap, Gaps, is_damage
 from .landing import LOG
 from .parts import Part
 from .place import Place, place
-from .raw import Raw, table_url
+from .raw import Raw, reaching, table_url
 from .rows import ABOUT_THE_LINE
 from .sums import LOG as DELTA_LOG
 from .sums import SUMS, sum_line, sum_name
@@ -39,6 +39,8 @@ class Report:
 
     faults: list[str] = field(default_factory=list)
     """Why it is not whole; empty when it is."""
+    has_faults_in_lake: bool = False
+    """Whether any of them is of the table, and not of the journal."""
     notes: list[str] = field(default_factory=list)
     """What is no fault and yet worth to be known."""
     gaps: list[Gap] = field(default_factory=list)
@@ -60,7 +62,8 @@ def verify(lake: str, journal: Path | None, told: Callable[[int, int], None] = l
     Raises StorageError when there is no lake.
     """
     report = Report()
-    report.faults += log_faults(place(table_url(lake)))
+    with reaching(lake):
+        report.faults += log_faults(place(table_url(lake)))
     try:
         raw = Raw(lake)
         parts = raw.parts()
@@ -68,8 +71,11 @@ def verify(lake: str, journal: Path | None, told: Callable[[int, int], None] = l
         if not report.faults:
             raise
         report.faults.append(error.message)
+        report.has_faults_in_lake = True
         return report
-    _check_parts(raw, parts, report, told)
+    with reaching(lake):
+        _check_parts(raw, parts, report, told)
+    report.has_faults_in_lake = bool(report.faults)
     if journal is not None:
         known = segments(journal)
         raw.refresh()  # After the look at the journal: what has left it meanwhile is in the lake by now.
@@ -99,10 +105,15 @@ class _Connections:
 
     def __init__(self) -> None:
         self.came: Counter[int] = Counter()
+        self._is_unsure = False
+        """Whether rows of the connection may be among those that were set aside."""
 
     def add(self, table: pa.Table) -> Iterator[str]:
         columns = (table.column(name).to_pylist() for name in ("connection", "channel", "message"))
         for connection, channel, message in zip(*columns, strict=True):
+            if is_damage(channel, message):
+                self._is_unsure = True
+                continue
             if connection is None:
                 continue
             if channel != ABOUT_THE_LINE:
@@ -111,10 +122,13 @@ class _Connections:
             item = decode(b"0\t" + message.encode())
             if isinstance(item, Unstored):
                 self.came[connection] += item.count
-            elif isinstance(item, Lost) and item.messages is not None and item.messages != self.came[connection]:
-                yield f"connection {connection} brought {item.messages} messages, and {self.came[connection]} are here"
-            else:
+            elif isinstance(item, Opened):
+                self._is_unsure = False
                 self.came.setdefault(connection, 0)
+            elif self._is_unsure or not isinstance(item, Lost) or item.messages is None:
+                self.came.setdefault(connection, 0)
+            elif item.messages != self.came[connection]:
+                yield f"connection {connection} brought {item.messages} messages, and {self.came[connection]} are here"
 
 
 def _check_parts(raw: Raw, parts: list[Part], report: Report, told: Callable[[int, int], None]) -> None:

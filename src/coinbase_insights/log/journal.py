@@ -2,9 +2,10 @@
 
 One line a frame: receive time in integer nanoseconds since 1970 UTC, a TAB, the untouched frame, a newline.
 A line whose text starts with `#` is ours: `#opened URL`; `#lost REASON`, or `#lost messages=N REASON` where the
-messages of the connection were counted; `#unstored N` for messages that found no room; `#frame BASE64` for a frame
-that cannot stand on one line as it is (it holds a newline, or starts with `#`); and `#sum LINES CRC32`,
-which says how many lines stand before it since the last sum, and what their bytes add up to (segments.py).
+messages of the connection were counted; `#unstored N` for messages that found no room, or `#unstored N damaged` where
+there had been some whose bytes have changed; `#frame BASE64` for a frame that cannot stand on one line as it is (it
+holds a newline, or starts with `#`); and `#sum LINES CRC32`, which says how many lines stand before it since the last
+sum, and what their bytes add up to (segments.py).
 Nothing here reads what a frame says.
 """
 
@@ -34,6 +35,8 @@ _BEGINNING = re.compile(rb"[0-9]{1,19}(\t|\Z)|\Z").match
 _TORN = re.compile(rb"[0-9]{1,19}(\t#.*)?", re.DOTALL).fullmatch
 """What a crash at the very first write may leave, when it is no whole line."""
 _COUNTED = re.compile(r"messages=([0-9]{1,18})(?: (.*))?", re.ASCII | re.DOTALL).fullmatch
+DAMAGED = " damaged"
+_UNSTORED = re.compile(r"([0-9]{1,19})( damaged)?", re.ASCII).fullmatch
 SUM = re.compile(rb"([0-9]{1,19}\t#sum ([0-9]{1,18}) )([0-9a-f]{8})\n").fullmatch
 """A line that vouches for those before it; it is no item."""
 _CANNOT_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EROFS)
@@ -51,7 +54,7 @@ def _words(item: Line) -> str:
     if isinstance(item, Opened):
         return f"opened {item.url}"
     if isinstance(item, Unstored):
-        return f"unstored {item.count}"
+        return f"unstored {item.count}{DAMAGED if item.is_damage else ''}"
     return f"lost {item.reason}" if item.messages is None else f"lost messages={item.messages} {item.reason}"
 
 
@@ -84,9 +87,14 @@ def decode(line: bytes) -> Item | None:
         return Opened(received_at, rest.decode(errors="replace"))
     if word == b"#lost":
         return _lost(received_at, rest.decode(errors="replace"))
-    if word == b"#unstored" and rest.isdigit() and len(rest) < 20:
-        return Unstored(received_at, int(rest))
+    if word == b"#unstored":
+        return _unstored(received_at, rest.decode(errors="replace"))
     return None
+
+
+def _unstored(received_at: int, text: str) -> Unstored | None:
+    counted = _UNSTORED(text)
+    return None if counted is None else Unstored(received_at, int(counted[1]), is_damage=counted[2] is not None)
 
 
 def _lost(received_at: int, text: str) -> Lost:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 from zlib import crc32
 
-from ..errors import LockedError, StorageError
+from ..errors import DamagedError, LockedError, StorageError
 from ..message import Item, Message, Unstored
 from .journal import SUM, decode, encode
 
@@ -34,6 +34,12 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 def is_sum(line: bytes) -> bool:
     """Tell whether a line vouches for those before it."""
     return SUM(line) is not None
+
+
+def sum_of(lines: list[bytes], stamp: int) -> bytes:
+    """Write the line that vouches for these."""
+    head = b"%d\t#sum %d " % (stamp, len(lines))
+    return b"%b%08x\n" % (head, crc32(head, crc32(b"".join(lines))))
 
 
 def vouches(line: bytes, count: int, crc: int) -> bool:
@@ -78,7 +84,7 @@ class Segments:
             folder.mkdir(parents=True, exist_ok=True)
             self._lock = take_lock(folder / "lock")
             known = segments(folder)
-            self.first, path = known[-1] if known else (start, _path(folder, start))
+            self.first, path = known[-1] if known else (start, segment_path(folder, start))
             self._older_bytes = sum(older.stat().st_size for _, older in known[:-1])
             self._file = FileIO(path, "a+")
             tail = self._recover(path)
@@ -218,7 +224,7 @@ class Segments:
         self.confirm(end)
 
     def _begin_segment(self) -> None:
-        path = _path(self._folder, self.end)
+        path = segment_path(self._folder, self.end)
         try:
             file = FileIO(path, "a+")
             sync_path(self._folder)
@@ -293,11 +299,11 @@ def recover(file: FileIO, path: Path) -> Tail:
     return Tail(lines, size, torn, crc, unsummed)
 
 
-def damaged(path: Path, place: int) -> StorageError:
+def damaged(path: Path, place: int) -> DamagedError:
     """Make the error of a segment whose sum is not that of its lines."""
-    return StorageError(
+    return DamagedError(
         f"{path} is damaged before byte {place}: its lines do not add up to their sum.",
-        "Move the folder of the journal away: a new one goes on where the lake ends.",
+        "Set aside what is damaged: coinbase_insights verify LAKE --repair",
     )
 
 
@@ -318,7 +324,8 @@ def take_lock(path: Path) -> int:
     return descriptor
 
 
-def _path(folder: Path, first: int) -> Path:
+def segment_path(folder: Path, first: int) -> Path:
+    """Give the path of the segment that begins with a line of this offset."""
     return folder / f"{first:020d}.rec"
 
 
