@@ -16,7 +16,7 @@ from .tickers import write_flood
 
 ROOT = Path(__file__).parents[1]
 RECORDING = ROOT.parent / "shared/data/advanced_2026-04-05_BTC-USD_ticker.rec"
-FRAMES, MORE = 500_000, 2_000_000
+FRAMES, MORE = 500_000, 10_000_000
 VARIED = 20_000
 
 

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 import frames
+from coinbase_insights.counts import MOST_KINDS
 from coinbase_insights.engine.insight import Insight
 from coinbase_insights.message import Item, Lost, Message, Opened
-from coinbase_insights.pipe import MOST_HELD, MOST_KINDS, Pipe
+from coinbase_insights.pipe import MOST_HELD, Pipe
 from faults.tape import Tape, accounted, nanoseconds, play
 
 

@@ -19,7 +19,7 @@ from msgspec import structs
 from .errors import LockedError, StorageError
 from .log.segments import Segments
 from .message import Item, Lost, Message, Opened
-from .running import in_background, next_signal
+from .running import in_background, next_signal, race
 
 logger = logging.getLogger(__name__)
 
@@ -125,20 +125,12 @@ class Collect:
 
         `tell` hears how it stands, now and then.
         """
-        ends = [asyncio.create_task(self._signalled())]
-        works = (self._read(items), self._sync(), self._land(), self._tell(tell, tell_every))
-        ends += [asyncio.create_task(work) for work in works]
+        works = (self._signalled(), self._read(items), self._sync(), self._land(), self._tell(tell, tell_every))
         try:
-            await asyncio.wait(ends, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            await race(works, seconds)
         finally:
-            for task in ends:
-                task.cancel()
-            results = await asyncio.gather(*ends, return_exceptions=True)
             await self._finish()
             tell(self.standing())
-        for result in results:
-            if isinstance(result, BaseException) and not isinstance(result, asyncio.CancelledError):
-                raise result
 
     async def _signalled(self) -> None:
         self.ended_by = await next_signal()

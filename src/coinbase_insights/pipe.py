@@ -7,11 +7,11 @@ What is not folded is counted by its reason. Every message is counted once: rece
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 
 from msgspec import structs
 
 from .clock import Clock
+from .counts import Counts
 from .engine.product import Product
 from .message import Item, Line, Message, Opened, Unstored
 from .quote import Bad, Event, Heartbeat, Missed, Other, Quote, Refusal, Stale, Subscribed, book_of, is_product_id
@@ -25,31 +25,6 @@ SILENCE = 60_000_000_000
 BATCH = 5_000_000
 """Microseconds that a quote of `ticker_batch` may wait at the exchange before it is sent."""
 TOO_MANY_DIGITS = "price: too many digits"
-MOST_KINDS = 50
-"""Names of kinds of messages that are counted one by one."""
-
-
-@dataclass(slots=True)
-class Counts:
-    """What has come in since the start, by what became of it."""
-
-    received: int = 0
-    """Messages; each is counted in exactly one of the next four."""
-    good: int = 0
-    duplicates: int = 0
-    bad: Counter[str] = field(default_factory=Counter)
-    """By reason."""
-    other: Counter[str] = field(default_factory=Counter)
-    """Fine, but not about our prices; by kind."""
-    quotes: int = 0
-    """Folded."""
-    before_start: int = 0
-    """Quotes of the time before the start: shown as last known, not folded."""
-    missed: int = 0
-    """Messages that the exchange sent, by its own count, and that did not reach us."""
-    reconnects: int = 0
-    gaps: int = 0
-    """Times that the line was down, or a message was lost."""
 
 
 class Pipe:
@@ -226,7 +201,7 @@ class Pipe:
             self._check(event, received_at) if isinstance(event, Quote) else self._note(event, received_at)
             for event in events
         ]
-        self._count(outcomes[0] if len(outcomes) == 1 else max(outcomes, key=_weight))
+        self.counts.add(outcomes)
         return [outcome for outcome in outcomes if isinstance(outcome, Quote)]
 
     def _speaks_otherwise(self, data: bytes) -> bool:
@@ -237,20 +212,6 @@ class Pipe:
         """Make the connection's reader, as soon as a message tells which feed it is of."""
         self._is_advanced = is_advanced(data)
         return None if self._is_advanced is None else reader(self._is_advanced, from_book=self._from_book)
-
-    def _count(self, outcome: Event) -> None:
-        counts = self.counts
-        if isinstance(outcome, Quote):
-            counts.good += 1
-        elif isinstance(outcome, Bad):
-            counts.bad[outcome.reason] += 1
-        elif isinstance(outcome, Stale):
-            counts.duplicates += 1
-        elif isinstance(outcome, Other):
-            kind = outcome.kind[:40]
-            counts.other[kind if kind in counts.other or len(counts.other) < MOST_KINDS else "others"] += 1
-        else:
-            counts.good += 1
 
     def _check(self, quote: Quote, received_at: int) -> Event:
         """See whether the quote is of a product that is wanted, new, and of a time that can be."""
@@ -323,15 +284,6 @@ class Pipe:
         self._unbelieved_beats.pop(beat.product_id, None)
         self._beats[beat.product_id] = beat
         return beat
-
-
-def _weight(outcome: Event) -> int:
-    """Which of several things that one message says decides what the message is counted as: the highest."""
-    if isinstance(outcome, Missed):
-        return 0
-    if isinstance(outcome, Other | Stale):
-        return 1 if isinstance(outcome, Other) else 2
-    return 4 if isinstance(outcome, Bad) else 3
 
 
 def _is_old(quote: Quote, last: Quote) -> bool:

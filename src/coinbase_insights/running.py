@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
 from typing import TypeVar, cast
 
@@ -41,6 +41,20 @@ async def until_signal(seconds: float | None) -> None:
             await next_signal()
     except TimeoutError:
         return
+
+
+async def race(works: Iterable[Coroutine[object, object, object]], seconds: float | None) -> None:
+    """Run them all until the first ends or the time is over, and end the others; what one of them raised is raised."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException) and not isinstance(result, asyncio.CancelledError):
+            raise result
 
 
 async def in_background(work: Callable[[], T]) -> T:

@@ -16,7 +16,7 @@ from .engine.product import Product
 from .log.journal import Journal
 from .message import Item, Line, Lost, Message
 from .pipe import Pipe
-from .running import in_background, next_signal
+from .running import in_background, next_signal, race
 from .show.summary import summary
 from .show.view import LineState, ProductView, View
 
@@ -91,23 +91,16 @@ class Watch:
 
         `check` is run beside it in a thread: what it raises ends the run, what it gives are notes for a person.
         """
-        ends = [asyncio.create_task(self._signalled())]  # First of all: from now on a signal is an orderly end.
-        ends += [asyncio.create_task(work) for work in (self._read(items), self._tick(), self._draw())]
+        works = [self._signalled(), self._read(items), self._tick(), self._draw()]  # A signal is heard before all else.
         if check is not None:
-            ends.append(asyncio.create_task(self._check(check)))
+            works.append(self._check(check))
         try:
-            await asyncio.wait(ends, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            await race(works, seconds)
         finally:
-            for task in ends:
-                task.cancel()
-            results = await asyncio.gather(*ends, return_exceptions=True)
             if self._journal is not None:
                 self._journal.close()
-        for product in self.pipe.finish():
-            self._folded(product)
-        for result in results:
-            if isinstance(result, BaseException) and not isinstance(result, asyncio.CancelledError):
-                raise result
+            for product in self.pipe.finish():
+                self._folded(product)
         self._has_ended = True
         with suppress(TimeoutError):
             await asyncio.wait_for(self._is_drawn.wait(), LAST_FRAME)

@@ -1,5 +1,6 @@
 """The broker between the collector and the lake: Apache Kafka, stopped and started, and killed on both sides of it."""
 
+import random
 import signal
 import socket
 import subprocess
@@ -228,6 +229,35 @@ def test_the_commands_pass_messages_on_and_end_when_they_are_told(topic: Address
         assert drain_on.wait(5) == 0
     report = verify(lake, None)
     assert (report.faults, report.rows) == ([], sent)
+
+
+def test_row_32_a_lander_that_is_killed_at_random_moments_lands_each_message_once(
+    topic: Address, tmp_path: Path
+) -> None:
+    chance, lake = random.Random(1), str(tmp_path / "lake")
+    journal, sent = Segments(tmp_path / "journal"), 0
+    sending = Sending(topic, tmp_path / "journal")
+    words = ["ingest", "--from", f"kafka://{topic.servers}/{topic.topic}", "--to", lake, "--commit-every", "100ms"]
+    for _ in range(8):
+        with started([sys.executable, "-m", "coinbase_insights", *words]) as lander:
+            before, ends_at = landed(lake, topic), None
+            while ends_at is None or time.monotonic() < ends_at:
+                if ends_at is None and landed(lake, topic) > before:
+                    ends_at = time.monotonic() + chance.uniform(0.0, 0.6)
+                for _ in range(20):
+                    journal.write(message(sent))
+                    sent += 1
+                journal.sync()
+                sending.land(journal.durable)
+            lander.kill()
+    journal.close()
+    drain(topic, tmp_path / "lake", sent).close()
+    assert list(collected(lake)) == [message(number) for number in range(sent)]
+    assert verify(lake, None).faults == []
+
+
+def landed(lake: str, topic: Address) -> int:
+    return Raw(lake).landed(f"{topic.topic}/0") if Path(lake, "raw/_delta_log").is_dir() else 0
 
 
 @contextmanager

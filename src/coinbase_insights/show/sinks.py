@@ -3,9 +3,10 @@
 import sys
 from typing import TextIO
 
+from ..counts import Counts
 from ..engine.insight import rfc3339
 from ..engine.product import Product
-from ..pipe import Counts, Pipe
+from ..pipe import Pipe
 from .lines import Status, last_known, line, status_line, to_json
 from .safe import safe
 from .terminal import Terminal

@@ -1,6 +1,6 @@
 """One line that says what became of all messages."""
 
-from ..pipe import Counts
+from ..counts import Counts
 from .numbers import counted
 
 
