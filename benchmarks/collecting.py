@@ -7,9 +7,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from coinbase_insights.lake.raw import COMPACTED_LEVEL
+from coinbase_insights.lake.delta import COMPACTED_LEVEL
+from coinbase_insights.lake.parquet import to_parquet
 from coinbase_insights.lake.rows import rows as rows_of
-from coinbase_insights.lake.rows import to_parquet
+from coinbase_insights.lake.tables import RAW
 
 from .row import Row, at_most
 from .tickers import write_flood
@@ -66,5 +67,5 @@ def _size() -> list[Row]:
     if not RECORDING.exists():
         return []
     lines = RECORDING.read_bytes().splitlines(keepends=True)
-    size = len(to_parquet([rows_of("journal", 0, lines, None)], COMPACTED_LEVEL)[0]) / len(lines)
+    size = len(to_parquet([rows_of("journal", 0, lines, None)], RAW, COMPACTED_LEVEL)[0]) / len(lines)
     return [at_most("raw, compacted: 20 minutes of Advanced Trade tickers", size, 64, "bytes a frame")]

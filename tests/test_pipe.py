@@ -196,7 +196,7 @@ def test_one_quote_of_many_decimals_does_not_shut_out_the_others() -> None:
 
 def test_prices_that_no_common_unit_holds_never_raise() -> None:
     far = {"best_bid": "999999999999", "best_ask": "999999999999"}
-    near = {"best_bid": "0.000000000001", "best_ask": "0.000000000002"}
+    near = {"best_bid": "0.0000000001", "best_ask": "0.0000000002"}
     pipe, insights = play(bare().opened(0).quote(0.5, **far).quote(0.6, **near).quote(0.7, **far).heartbeat(1))
     assert len(insights) + pipe.counts.bad["price: too many digits"] == 3
 

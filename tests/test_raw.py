@@ -213,6 +213,7 @@ def test_a_journal_that_is_behind_the_lake_is_not_landed_over_it(tmp_path: Path)
 def test_a_part_that_has_changed_is_not_read(tmp_path: Path) -> None:
     raw = Raw(str(tmp_path), create=True)
     part = raw.land(LOG, 0, [rows(LOG, 0, [encode(message(0))], None)])
+    assert part is not None
     path = tmp_path / "raw" / part.name
     path.write_bytes(path.read_bytes()[:-1] + b"?")
     with pytest.raises(StorageError, match="damaged"):

@@ -4,10 +4,21 @@ All figures follow the exchange's time. A time more than a minute ahead of where
 believed, unless the next message confirms it: then it is our own clock that is wrong, or that was set.
 """
 
+import msgspec
+
 TOLERANCE = 60_000_000
 """Microseconds."""
 BEAT = 1_000_000
 """Microseconds between heartbeats."""
+
+
+class ClockMemory(msgspec.Struct):
+    """All that a clock remembers."""
+
+    start: int | None
+    offset: int
+    heard_until: int
+    rumour: tuple[int, int] | None
 
 
 class Clock:
@@ -22,6 +33,15 @@ class Clock:
         self.heard_until = 0
         """The newest exchange time that was believed (microseconds); 0 before any."""
         self._rumour: tuple[int, int] | None = None
+
+    def save(self) -> ClockMemory:
+        """Give all that it remembers."""
+        return ClockMemory(self.start, self._offset, self.heard_until, self._rumour)
+
+    def load(self, memory: ClockMemory) -> None:
+        """Go on where another one was saved."""
+        self.start, self._offset = memory.start, memory.offset
+        self.heard_until, self._rumour = memory.heard_until, memory.rumour
 
     def heard(self, time: int, received_at: int) -> bool:
         """Take in a heartbeat's time and when it reached us (microseconds). False while it is not believed."""

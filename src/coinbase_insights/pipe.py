@@ -13,6 +13,7 @@ from msgspec import structs
 from .clock import Clock
 from .counts import Counts
 from .engine.product import Product
+from .memory import PipeMemory
 from .message import Item, Line, Message, Opened, Unstored
 from .quote import Bad, Event, Heartbeat, Missed, Other, Quote, Refusal, Stale, Subscribed, book_of, is_product_id
 from .wire import Reader, is_advanced, reader
@@ -102,6 +103,50 @@ class Pipe:
                 self.counts.before_start += 1
             else:
                 yield self._fold(quote, received_at)
+
+    def save(self) -> PipeMemory:
+        """Give all that it remembers, but for its products and how it counted."""
+        return PipeMemory(
+            last_known=self.last_known,
+            by_own_name=sorted(self._by_own_name),
+            reader=None if self._reader is None else self._reader.save(),
+            is_advanced=self._is_advanced,
+            clock=self._clock.save(),
+            held=self._held,
+            first_received=self.first_received,
+            last_received=self.last_received,
+            opened_at=self._opened_at,
+            start=self._start,
+            is_start_guessed=self._is_start_guessed,
+            beats=list(self._beats.values()),
+            missed_since_beat=self._missed_since_beat,
+            unbelieved_beats=sorted(self._unbelieved_beats.items(), key=str),
+            is_up=self._is_up,
+            is_silent=self._is_silent,
+            received=self.counts.received,
+            reconnects=self.counts.reconnects,
+        )
+
+    def load(self, memory: PipeMemory) -> None:
+        """Go on where a pipe for the same channel was saved; its products are made anew, by their makers."""
+        for product_id in memory.last_known:
+            self.products[product_id] = self._product(product_id, self._forecaster)
+        self.last_known = memory.last_known
+        self._by_own_name = set(memory.by_own_name)
+        if memory.reader is not None:
+            self._reader = reader(memory.reader.is_advanced, from_book=self._from_book)
+            self._reader.load(memory.reader)
+        self._is_advanced = memory.is_advanced
+        self._clock.load(memory.clock)
+        self._held = memory.held
+        self.first_received, self.last_received = memory.first_received, memory.last_received
+        self._opened_at, self._start = memory.opened_at, memory.start
+        self._is_start_guessed = memory.is_start_guessed
+        self._beats = {beat.product_id: beat for beat in memory.beats}
+        self._missed_since_beat = memory.missed_since_beat
+        self._unbelieved_beats = Counter(dict(memory.unbelieved_beats))
+        self._is_up, self._is_silent = memory.is_up, memory.is_silent
+        self.counts.received, self.counts.reconnects = memory.received, memory.reconnects
 
     @property
     def needs_snapshot(self) -> bool:

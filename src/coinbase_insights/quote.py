@@ -10,7 +10,9 @@ from functools import lru_cache
 
 import msgspec
 
-MOST_DECIMALS = 12
+MOST_DECIMALS = 10
+"""As many as the lake's tables keep; no product of Coinbase is priced finer."""
+SIZE_DECIMALS = 8
 MOST_UNITS = 10**12
 """No price is as high in units of its own last decimal; sums over a window then fit in 64 bits (engine/state.py)."""
 
@@ -175,11 +177,17 @@ def _price(text: str | None) -> tuple[int, int]:
     return (units, len(fraction)) if units <= MOST_UNITS and len(fraction) <= MOST_DECIMALS else (-2, 0)
 
 
+def cut_size(text: str) -> str:
+    """Give a size without the decimals that are beyond `SIZE_DECIMALS`."""
+    point = text.find(".")
+    return text if point < 0 else text[: point + 1 + SIZE_DECIMALS]
+
+
 @lru_cache(maxsize=4096)
 def is_size(text: str) -> bool:
     """Tell whether this is a size: a plain decimal number above zero, and not beyond all measure."""
     digits = is_number(text)
-    return bool(digits) and len(digits) <= 40 and digits.strip("0") != ""
+    return bool(digits) and len(digits) <= 40 and len(text.partition(".")[0]) <= 17 and digits.strip("0") != ""
 
 
 def is_number(text: str) -> str:

@@ -18,8 +18,9 @@ from coinbase_insights.collect import Collect, Pace, Standing
 from coinbase_insights.errors import DamagedError
 from coinbase_insights.lake.history import collected
 from coinbase_insights.lake.landing import LOG, Landing
+from coinbase_insights.lake.parquet import from_parquet
 from coinbase_insights.lake.raw import Raw
-from coinbase_insights.lake.rows import SCHEMA, from_parquet
+from coinbase_insights.lake.rows import SCHEMA
 from coinbase_insights.lake.verify import verify
 from coinbase_insights.log.mend import mend
 from coinbase_insights.log.segments import Segments, segments
@@ -137,7 +138,9 @@ def test_row_36_parts_of_an_older_and_of_a_newer_version_are_read_as_one_table(t
     older, newer, _ = raw.parts()
     rewrite(raw, older.name, lambda table: table.drop_columns(["received_at_ns", "sequence"]))
     rewrite(raw, newer.name, lambda table: with_text(table, "sequence").append_column("later", table["offset"]))
-    rows = pa.concat_tables([from_parquet(path.read_bytes()) for path in sorted(Path(raw.url).glob("*.parquet"))])
+    rows = pa.concat_tables(
+        [from_parquet(path.read_bytes(), SCHEMA) for path in sorted(Path(raw.url).glob("*.parquet"))]
+    )
     assert rows.schema.names == SCHEMA.names
     assert sorted(rows["offset"].to_pylist()) == list(range(30))
     assert rows.sort_by("offset")["sequence"].to_pylist() == [None] * 10 + list(range(10, 30))

@@ -50,19 +50,23 @@ numba.config.CACHE_DIR = _cache_folder()  # type: ignore[attr-defined]  # numba 
 _register()
 # Nothing in the rules makes an array. Without numba's reference counts, which each call would keep for each array of
 # the state, they run seven times as fast.
-_fold = numba.njit(cache=True, _nrt=False)(fold_module.fold)  # type: ignore[call-overload]  # a switch that its stubs lack
+_fold = numba.njit(cache=True, nogil=True, _nrt=False)(fold_module.fold)  # type: ignore[call-overload]  # a switch that its stubs lack
 
 
-def columns(history: Sequence[NDArray[Any] | list[int] | list[float]], *, with_figures: bool = False) -> Columns:
+def columns(
+    history: Sequence[NDArray[Any] | list[int] | list[float]], *, with_figures: bool = False, waiting: int = 0
+) -> Columns:
     """Make the columns for `fold`, with room for the answers.
 
+    `waiting` is the number of forecasts whose time had not come before the first row: there is room for them as well.
     `history` holds times, bids, asks, bid_sizes, ask_sizes and heard_until, as `Columns` has them.
     """
     kinds = (np.int64, np.int64, np.int64, np.float64, np.float64, np.int64)
     quotes = [np.ascontiguousarray(values, dtype=kind) for values, kind in zip(history, kinds, strict=True)]
     rows = len(quotes[0])
     figures = np.full((rows if with_figures else 0, len(fold_module.FIGURES)), np.nan)
-    return Columns._make([*quotes, *(np.full(rows, np.nan) for _ in range(4)), figures])
+    outcomes = [np.full(size, np.nan) for size in (waiting + rows, waiting + rows, rows, rows)]
+    return Columns._make([*quotes, *outcomes, figures])
 
 
 def fold(known: State, quotes: Columns) -> State:

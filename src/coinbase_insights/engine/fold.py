@@ -5,9 +5,25 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .score import band_hit_rate, bands_in, baseline_error_mean, forecast_error_mean, scores_in, skill
 from .skill import p_value
-from .state import ASK, BID, COUNT, MATURED, MAX_SPREAD, MID, NEVER, UNIT2, State, is_tidy
+from .state import (
+    ASK,
+    BASE_ERROR,
+    BID,
+    COUNT,
+    ERROR,
+    IS_SCORED,
+    MATURED,
+    MAX_SPREAD,
+    MID,
+    NEVER,
+    UNIT2,
+    State,
+    is_tidy,
+)  # fmt: skip
 from .update import break_line, update
 from .window import mid_price_mean, quotes_in
+
+NOT_A_NUMBER = float("nan")
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,7 +33,7 @@ FIGURES = (
     "mid_price_mean_1m", "mid_price_mean_5m", "mid_price_mean_15m", "quotes_1m", "quotes_5m", "quotes_15m",
     "forecast_error_mean_1m", "forecast_error_mean_5m", "forecast_error_mean_15m",
     "baseline_error_mean_1m", "baseline_error_mean_5m", "baseline_error_mean_15m",
-    "scored_1m", "scored_5m", "scored_15m",
+    "scored_1m", "scored_5m", "scored_15m", "forecast_error", "baseline_error",
 )  # fmt: skip
 """The columns of `Columns.figures`, in their order; NaN where there is no figure."""
 
@@ -36,7 +52,9 @@ class Columns(NamedTuple):
     heard_until: Any
     """Where the line was down before this quote: when it was last heard (microseconds); else `state.NEVER`."""
     errors: Any
-    """How wrong the forecast made at this quote was; -1 where unscored, NaN where its time has not come."""
+    """How wrong the forecast made at this quote was; -1 where unscored, NaN where its time has not come.
+
+    It may be longer than the others: then it begins with the forecasts that were waiting for their time before."""
     base_errors: Any
     """The same for "nothing changes"; -1 and NaN where that of the forecast is."""
     forecasts: Any
@@ -49,7 +67,8 @@ class Columns(NamedTuple):
 def fold(state: State, columns: Columns, start: int) -> int:
     """Fold the quotes from row `start` on; give the row before which the state must be tidied, or the last plus one."""
     before = state.whole[COUNT] - start
-    write_dropped(columns, state.whole[MATURED] - before - 1)
+    lead = len(columns.errors) - len(columns.times)
+    write_dropped(columns, state.whole[MATURED] - before + lead - 1)
     for row in range(start, len(columns.times)):
         if not is_tidy(state):
             return row
@@ -64,21 +83,25 @@ def fold(state: State, columns: Columns, start: int) -> int:
             columns.bid_sizes[row],
             columns.ask_sizes[row],
         )
-        write_outcomes(state, columns, row, due, before)
+        write_outcomes(state, columns, row, due, before - lead)
         if len(columns.figures) > 0:
             write_figures(state, columns.figures[row])
     return len(columns.times)
 
 
-def write_outcomes(state: State, columns: Columns, row: int, due: int, before: int) -> None:
-    """Write the forecast of this quote, and how wrong those were whose time has come with it."""
+def write_outcomes(state: State, columns: Columns, row: int, due: int, first: int) -> None:
+    """Write the forecast of this quote, and how wrong those were whose time has come with it.
+
+    `first` is the number of the forecast that the errors begin with.
+    """
     mask = len(state.times) - 1
-    columns.forecasts[row] = state.forecasts[(row + before) & mask]
-    columns.bands[row] = state.bands[(row + before) & mask]
-    for index in range(max(due, before), state.whole[MATURED]):
+    newest = (state.whole[COUNT] - 1) & mask
+    columns.forecasts[row] = state.forecasts[newest]
+    columns.bands[row] = state.bands[newest]
+    for index in range(max(due, first), state.whole[MATURED]):
         error = state.errors[index & mask]
-        columns.errors[index - before] = error
-        columns.base_errors[index - before] = (
+        columns.errors[index - first] = error
+        columns.base_errors[index - first] = (
             state.base_errors[index & mask] / state.real[UNIT2] if error >= 0.0 else -1.0
         )
 
@@ -109,3 +132,6 @@ def write_figures(state: State, row: "NDArray[Any] | list[float]") -> None:
         row[15 + window] = forecast_error_mean(state, window)
         row[18 + window] = baseline_error_mean(state, window)
         row[21 + window] = scores_in(state, window)
+    is_scored = state.whole[IS_SCORED] == 1
+    row[24] = state.real[ERROR] if is_scored else NOT_A_NUMBER
+    row[25] = state.whole[BASE_ERROR] / unit2 if is_scored else NOT_A_NUMBER

@@ -1,6 +1,6 @@
 """One product: its state, and the newest quote as it was sent."""
 
-from ..quote import MOST_UNITS, Quote
+from ..quote import MOST_UNITS, Quote, cut_size
 from .insight import Insight, insight
 from .state import (
     COUNT,
@@ -20,10 +20,13 @@ from .update import break_line, update
 
 
 def sizes(quote: Quote) -> tuple[float, float]:
-    """Give the sizes at best bid and ask; zeros where one is missing, for one alone says nothing of the balance."""
+    """Give the sizes at best bid and ask; zeros where one is missing, for one alone says nothing of the balance.
+
+    They count to `SIZE_DECIMALS`, as the lake keeps them; no product of Coinbase is traded in finer steps.
+    """
     if quote.best_bid_size is None or quote.best_ask_size is None:
         return 0.0, 0.0
-    return float(quote.best_bid_size), float(quote.best_ask_size)
+    return float(cut_size(quote.best_bid_size)), float(cut_size(quote.best_ask_size))
 
 
 class Product:

@@ -16,13 +16,15 @@ from ..log.journal import encode
 from ..log.mend import mend
 from ..log.segments import segments, take_lock
 from ..message import Unstored
+from .delta import reaching, table_url
 from .landing import GROUP_LINES, LOG
 from .parts import Part
 from .place import Place, place
-from .raw import Raw, reaching, table_url
+from .raw import Raw
 from .rows import rows
 from .sums import LOG as DELTA_LOG
 from .sums import SUMS
+from .tables import RAW
 from .verify import Report
 
 ASIDE = "_aside"
@@ -62,7 +64,7 @@ def _landed(lake: str) -> dict[str, int]:
 
 def _rebuild(lake: str, goal: dict[str, int]) -> Iterator[str]:
     """Make the table anew; `goal` says up to where the lines of a log must be here."""
-    files = place(table_url(lake))
+    files = place(table_url(lake, RAW))
     whole = []
     for name in files.names():
         part = Part.parse(name)

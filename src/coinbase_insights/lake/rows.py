@@ -1,11 +1,9 @@
-"""Lines of a journal as rows of `raw`, and back; and rows as the bytes of a Parquet file. Pure."""
+"""Lines of a journal as rows of `raw`, and back. Pure."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from io import BytesIO
+from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from ..log.journal import decode, framed
 from ..message import Item, Unstored
@@ -18,8 +16,6 @@ ABOUT_THE_LINE = "#"
 OPENED = b"#opened "
 FRAME = b"#frame "
 LARGEST = 2**63 - 1
-PAGE_BYTES = 8 * 2**20
-"""Texts are compressed a page at a time, and find more to repeat in a larger one."""
 
 
 def rows(log: str, first: int, lines: Sequence[bytes], connection: int | None) -> pa.Table:
@@ -99,43 +95,3 @@ def items(batch: pa.RecordBatch) -> Iterator[Item]:
     for stamp, rest, text in zip(stamps, rests, batch.column("message").cast(pa.binary()).to_pylist(), strict=True):
         item = decode(b"%d\t%b" % (stamp * 1000 + rest, text))
         yield Unstored(stamp * 1000 + rest, 1) if item is None else item
-
-
-def from_parquet(data: bytes) -> pa.Table:
-    """Read rows from a Parquet file, of whatever version of ours wrote it: as the columns are declared now.
-
-    A column that it has not is null, or 0; one of another type is converted; one that we do not know is left out.
-    """
-    table = pq.ParquetFile(pa.BufferReader(data)).read()
-    if table.schema.equals(SCHEMA):
-        return table
-    return pa.table([_declared(table, field) for field in SCHEMA], schema=SCHEMA)
-
-
-def _declared(table: pa.Table, field: pa.Field) -> pa.Array:
-    if field.name in table.column_names:
-        return table.column(field.name).cast(field.type)
-    return pa.repeat(pa.scalar(None if field.nullable else 0, field.type), len(table))
-
-
-def to_parquet(tables: Iterable[pa.Table], level: int) -> tuple[bytes, int]:
-    """Write rows as one Parquet file, each table a row group, and count them; `level` is that of zstd.
-
-    No column is larger than its text: whole numbers are kept as steps, names once a group.
-    """
-    sink, count = BytesIO(), 0
-    with pq.ParquetWriter(
-        sink,
-        SCHEMA,
-        compression="zstd",
-        compression_level=level,
-        use_dictionary=["log", "product_id", "channel", "connection"],
-        column_encoding=dict.fromkeys(("offset", "received_at", "received_at_ns", "sequence"), "DELTA_BINARY_PACKED"),
-        data_page_size=PAGE_BYTES,
-        write_page_checksum=True,
-        write_statistics=["offset", "received_at", "connection", "sequence"],
-    ) as writer:
-        for table in tables:
-            writer.write_table(table)
-            count += len(table)
-    return sink.getvalue(), count

@@ -23,14 +23,16 @@ from ..log.journal import decode
 from ..log.segment_reader import sealed, unsealed
 from ..log.segments import segments
 from ..message import Lost, Opened, Unstored
+from .delta import reaching, table_url
 from .gaps import Gap, Gaps, is_damage
 from .landing import LOG
 from .parts import Part
 from .place import Place, place
-from .raw import Raw, reaching, table_url
+from .raw import Raw
 from .rows import ABOUT_THE_LINE
 from .sums import LOG as DELTA_LOG
 from .sums import SUMS, sum_line, sum_name
+from .tables import RAW
 
 
 @dataclass(slots=True)
@@ -63,7 +65,7 @@ def verify(lake: str, journal: Path | None, told: Callable[[int, int], None] = l
     """
     report = Report()
     with reaching(lake):
-        report.faults += log_faults(place(table_url(lake)))
+        report.faults += log_faults(place(table_url(lake, RAW)))
     try:
         raw = Raw(lake)
         parts = raw.parts()

@@ -10,6 +10,7 @@ import msgspec
 
 from ..quote import Event
 from . import advanced, exchange
+from .book import ReaderMemory
 
 
 class Reader(Protocol):
@@ -18,6 +19,12 @@ class Reader(Protocol):
     @property
     def needs_snapshot(self) -> bool:
         """Whether a change of an order book was lost, so that no quote comes of it before a new snapshot."""
+
+    def save(self) -> ReaderMemory:
+        """Give all that it remembers, to go on later."""
+
+    def load(self, memory: ReaderMemory) -> None:
+        """Go on where another one was saved."""
 
     def read(self, data: bytes) -> list[Event]:
         """Give what one message says; a list that is never empty."""

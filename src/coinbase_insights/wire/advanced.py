@@ -14,7 +14,7 @@ from typing import Literal
 import msgspec
 
 from ..quote import Bad, Event, Heartbeat, Missed, Other, Refusal, Stale, Subscribed, read_quote, read_time
-from .book import Books
+from .book import Books, ReaderMemory
 from .text import Number, decode
 
 
@@ -81,6 +81,17 @@ class Reader:
     def needs_snapshot(self) -> bool:
         """Whether a change of an order book was lost, so that no quote comes of it before a new snapshot."""
         return self._books.needs_snapshot
+
+    def save(self) -> ReaderMemory:
+        """Give all that it remembers."""
+        books = self._books.save()
+        return ReaderMemory(True, books, self._next, self._due, self._told_at, self._leapt_to)
+
+    def load(self, memory: ReaderMemory) -> None:
+        """Go on where it was saved."""
+        self._books.load(memory.books)
+        self._next, self._due = memory.next_number, memory.due
+        self._told_at, self._leapt_to = memory.told_at, memory.leapt_to
 
     def read(self, data: bytes) -> list[Event]:
         """Give what one message says; a message that was lost before it comes first."""

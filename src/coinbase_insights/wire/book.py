@@ -6,6 +6,8 @@ A quote is given only when the best price or size of a side has changed: the res
 from collections.abc import Iterable
 from heapq import heapify, heappop, heappush
 
+import msgspec
+
 from ..quote import CROSSED, Bad, Quote, is_number, read_quote
 
 CROSSED_FOR = 5_000_000
@@ -39,11 +41,26 @@ class Side:
             heapify(self._heap)
         return True
 
+    def levels(self) -> list[tuple[str, str]]:
+        """Give every price with its size."""
+        return list(self._levels.values())
+
     def best(self) -> tuple[str | None, str | None]:
         """Give the best price and its size, as text; None where the side is empty."""
         while self._heap and self._heap[0] not in self._levels:
             heappop(self._heap)
         return self._levels[self._heap[0]] if self._heap else (None, None)
+
+
+class BookMemory(msgspec.Struct):
+    """All that a book remembers, to go on with it later."""
+
+    is_whole: bool
+    needs_snapshot: bool
+    crossed_since: int | None
+    told: tuple[str | None, ...]
+    bids: list[tuple[str, str]]
+    asks: list[tuple[str, str]]
 
 
 class Book:
@@ -80,6 +97,17 @@ class Book:
                 return Bad("level: price or size not a number", self._product_id)
         return None
 
+    def save(self) -> BookMemory:
+        """Give all that it remembers."""
+        bids, asks = self._bids.levels(), self._asks.levels()
+        return BookMemory(self._is_whole, self.needs_snapshot, self._crossed_since, self._told, bids, asks)
+
+    def load(self, memory: BookMemory) -> None:
+        """Go on where it was saved."""
+        self.start(memory.bids, memory.asks)
+        self._is_whole, self.needs_snapshot = memory.is_whole, memory.needs_snapshot
+        self._crossed_since, self._told = memory.crossed_since, memory.told
+
     def quote(self, time: int) -> Quote | Bad | None:
         """Give the best prices if they are not those given last; None also while there is no snapshot."""
         if not self._is_whole:
@@ -109,6 +137,15 @@ class Books:
         """Give the book of a product; one that waits for its snapshot if there was none."""
         return self._books.get(product_id) or self._books.setdefault(product_id, Book(product_id))
 
+    def save(self) -> dict[str, BookMemory]:
+        """Give all that they remember."""
+        return {product_id: book.save() for product_id, book in self._books.items()}
+
+    def load(self, memory: dict[str, BookMemory]) -> None:
+        """Go on where they were saved."""
+        for product_id, book in memory.items():
+            self.of(product_id).load(book)
+
     def forget(self) -> None:
         """A message was lost, and nobody knows of which book it was."""
         for book in self._books.values():
@@ -118,3 +155,14 @@ class Books:
     def needs_snapshot(self) -> bool:
         """Whether any of the books has lost a change."""
         return any(book.needs_snapshot for book in self._books.values())
+
+
+class ReaderMemory(msgspec.Struct):
+    """All that a reader of either feed remembers; the numbers are those of Advanced Trade's messages."""
+
+    is_advanced: bool
+    books: dict[str, BookMemory]
+    next_number: int | None = None
+    due: int = 0
+    told_at: str = ""
+    leapt_to: int | None = None

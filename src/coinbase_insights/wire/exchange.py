@@ -13,7 +13,7 @@ from typing import Literal
 import msgspec
 
 from ..quote import Bad, Event, Heartbeat, Other, Refusal, Subscribed, read_quote, read_time
-from .book import Books
+from .book import Books, ReaderMemory
 from .text import Number, decode
 
 ALIASES = {"ticker_1000": "ticker_batch", "level2_50": "level2_batch", "level2": "level2_batch"}
@@ -67,6 +67,14 @@ class Reader:
     def needs_snapshot(self) -> bool:
         """Whether a change of an order book was lost, so that no quote comes of it before a new snapshot."""
         return self._books.needs_snapshot
+
+    def save(self) -> ReaderMemory:
+        """Give all that it remembers."""
+        return ReaderMemory(is_advanced=False, books=self._books.save())
+
+    def load(self, memory: ReaderMemory) -> None:
+        """Go on where it was saved."""
+        self._books.load(memory.books)
 
     def read(self, data: bytes) -> list[Event]:
         """Give what one message says."""

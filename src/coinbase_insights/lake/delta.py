@@ -1,0 +1,233 @@
+"""A table of the lake: rows of logs, landed exactly once, each row in the order of its offset.
+
+Each commit carries the log's next offset as a Delta app transaction, and goes through only if nobody has committed
+since we looked: so a row can be neither doubled nor left out, whoever is killed when. A part and its commit are on
+the disk before `land` returns. For `raw` a log is the journal or a topic; a table that is made from another one has
+a single log, which is itself, and says with each commit how far of the other it was made.
+
+Format: the Delta protocol, github.com/delta-io/delta/blob/master/PROTOCOL.md; the library is delta-rs.
+"""
+
+import json
+import re
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from deltalake.transaction import AddAction, RemoveAction
+from obstore.exceptions import BaseError
+
+from ..errors import LockedError, StorageError
+from .parquet import from_parquet, to_parquet
+from .parts import Part
+from .place import Place, place
+from .sums import Sums
+from .tables import RAW, Table, schema
+
+SETTINGS = {"delta.logRetentionDuration": "interval 1 days", "delta.checkpointInterval": "100"}
+MADE_OF = "made of"
+"""The app transaction that says how far of another table this one was made."""
+LANDED_LEVEL, COMPACTED_LEVEL = 3, 9
+"""Of zstd: quick at first, small in the end."""
+_ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
+"""Colours that the library writes into its errors."""
+_NO_CLEANING = PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
+
+
+class Delta:
+    """The table as its one writer sees it, or a reader at one moment."""
+
+    def __init__(self, url: str, declared: Table, *, create: bool = False) -> None:
+        """Open a table of the lake at `url`, a folder or an address that delta-rs takes.
+
+        Raises StorageError when there is none and none is to be made, or when the place cannot be reached.
+        """
+        self.declared = declared
+        self.url = table_url(url, declared)
+        self._schema = schema(declared)
+        self.place: Place = place(self.url)
+        self.sums = Sums(self.place)
+        with reaching(url):
+            self._table = self._open(url, create)
+            if create:
+                self.sums.complete()
+
+    def _open(self, url: str, create: bool) -> DeltaTable:
+        try:
+            return DeltaTable(self.url)
+        except TableNotFoundError as error:
+            if create:
+                return DeltaTable.create(
+                    self.url,
+                    self._schema,
+                    name=self.declared.name,
+                    description=self.declared.meaning,
+                    configuration=SETTINGS,
+                )
+            raise no_table(url, self.declared) from error
+
+    @property
+    def version(self) -> int:
+        """The table's version that we know."""
+        return int(self._table.version())
+
+    def landed(self, log: str) -> int:
+        """Offset behind the last line of a log that is here; 0 when there is none."""
+        with reaching(self.url):
+            return self._table.transaction_version(log) or 0
+
+    def parts(self) -> list[Part]:
+        """Give all parts, by their logs and offsets. Raises StorageError for a file that is none."""
+        with reaching(self.url):
+            names = pa.table(self._table.get_add_actions()).column("path").to_pylist()
+        parts = []
+        for name in names:
+            part = Part.parse(name)
+            if part is None:
+                raise StorageError(f"{self.url} names a file that is not ours: {name}.")
+            parts.append(part)
+        return sorted(parts)
+
+    def read(self, part: Part) -> pa.Table:
+        """Give the rows of a part. Raises StorageError when it is not there, or its bytes have changed."""
+        return from_parquet(self.bytes_of(part), self._schema)
+
+    def bytes_of(self, part: Part) -> bytes:
+        """Give the bytes of a part. Raises StorageError when they are not there, or have changed."""
+        try:
+            data = self.place.read(part.name)
+        except (OSError, BaseError) as error:
+            raise StorageError(f"{part.name} of {self.url} cannot be read: {error}.") from error
+        if not part.fits(data):
+            raise StorageError(f"{part.name} of {self.url} is damaged: its bytes have changed.")
+        return data
+
+    def made_until(self) -> int:
+        """How far the table was made of the one that it is made from; 0 before the first commit."""
+        return self.landed(MADE_OF)
+
+    def land(self, log: str, first: int, tables: Iterable[pa.Table], made_until: int | None = None) -> Part | None:
+        """Add rows, whose offsets begin at `first` and follow those that are here; None where there was no row.
+
+        `made_until` says how far of another table they were made; it is kept even where that gave no row.
+
+        Raises LockedError when another process has written meanwhile, and StorageError when the place does not take
+        the rows; either way none of them has landed, and the same call may be made again.
+        """
+        landed = self.landed(log)
+        if first != landed:
+            raise StorageError(f"{log} would go on at {first} in {self.url}, where it has come to {landed}.")
+        data, count = to_parquet(tables, self.declared, LANDED_LEVEL)
+        made = [] if made_until is None else [Transaction(MADE_OF, made_until)]
+        if not count:
+            if made:
+                self._commit([], made, None)
+            return None
+        part = self._write(log, first, count, data)
+        self._commit([_add(part, len(data), new=True)], [Transaction(log, part.end), *made], part)
+        return part
+
+    def take_back(self, part: Part) -> None:
+        """Name a part that is there already, whose rows follow those that are here. Raises as `land`."""
+        size = len(self.bytes_of(part))
+        self._commit([_add(part, size, new=True)], [Transaction(part.log, part.end)], part)
+
+    def refresh(self) -> None:
+        """See what has been committed since. Raises StorageError when the place cannot be reached."""
+        with reaching(self.url):
+            self._table.update_incremental()
+
+    def replace(self, old: Sequence[Part], tables: Iterable[pa.Table]) -> Part:
+        """Put one part in the place of several that follow each other; no row changes. Raises as `land`."""
+        first, rows = old[0].first, old[-1].end - old[0].first
+        data, count = to_parquet(tables, self.declared, COMPACTED_LEVEL)
+        if count != rows:
+            raise StorageError(f"{len(old)} parts of {self.url} hold {count} rows and should hold {rows}.")
+        part = self._write(old[0].log, first, rows, data)
+        now = time.time_ns() // 1_000_000
+        self._commit(
+            [_add(part, len(data), new=False), *(RemoveAction(each.name, False, now) for each in old)], [], part
+        )
+        return part
+
+    def _write(self, log: str, first: int, rows: int, data: bytes) -> Part:
+        """Write a part that no commit names yet."""
+        part = Part.of(log, first, rows, data)
+        with reaching(self.url):
+            self.place.write(part.name, data)
+        return part
+
+    def clean(self, hours: float = 1.0) -> None:
+        """Remove the files that no version of the last hours names, such as what a crash has left, and old log files.
+
+        Raises as `land`.
+        """
+        with reaching(self.url):
+            self._table.vacuum(retention_hours=int(hours), dry_run=False, enforce_retention_duration=False, full=True)
+            self._table.cleanup_metadata()
+            self._table.update_incremental()
+            self.sums.complete()
+
+    def _commit(
+        self, actions: list[AddAction | RemoveAction], transactions: list[Transaction], part: Part | None
+    ) -> None:
+        """Commit, if nobody else has since we looked; then bring it onto the disk.
+
+        Where the store did it and its answer was lost, the second try finds the version taken, and by ourselves.
+        """
+        properties = CommitProperties(app_transactions=transactions, max_commit_retries=0)
+        with reaching(self.url):
+            try:
+                self._table.create_write_transaction(
+                    actions,
+                    "append",
+                    self._schema,
+                    commit_properties=properties,
+                    post_commithook_properties=_NO_CLEANING,
+                )
+            except CommitFailedError as error:
+                self._table.update_incremental()
+                if part is None or part not in self.parts():
+                    said = f"{self.url} was written by another process meanwhile."
+                    raise LockedError(said, "Let only one process write a lake.") from error
+            self._table.update_incremental()
+            self.sums.complete()
+
+
+@contextmanager
+def reaching(url: str) -> Iterator[None]:
+    """Turn whatever a place says that cannot be used now into a StorageError; Rust's libraries say it as OSError."""
+    try:
+        yield
+    except (DeltaError, BaseError, OSError) as error:
+        text = " ".join(_ESCAPES.sub("", str(error)).split())
+        raise StorageError(
+            f"The lake in {url} cannot be used: {text[:300]}.", "Check the place, and its keys; or name another."
+        ) from error
+
+
+def table_url(lake: str, declared: Table) -> str:
+    """Give the address of a table in a lake."""
+    return f"{lake.rstrip('/')}/{declared.name}"
+
+
+def no_table(lake: str, declared: Table) -> StorageError:
+    """Make the error of a table that is not there."""
+    if declared is RAW:
+        return StorageError(f"There is no lake in {lake}.", "Collect one with `coinbase_insights ingest --to`.")
+    return StorageError(
+        f"The lake in {lake} has no table {declared.name}.", f"Make it with `coinbase_insights build {lake}`."
+    )
+
+
+def _add(part: Part, size: int, *, new: bool) -> AddAction:
+    statistics = {
+        "numRecords": part.rows,
+        "minValues": {"offset": part.first},
+        "maxValues": {"offset": part.end - 1},
+        "nullCount": {"offset": 0},
+    }
+    return AddAction(part.name, size, {}, time.time_ns() // 1_000_000, new, json.dumps(statistics))
