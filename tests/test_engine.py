@@ -1,11 +1,11 @@
 """The laws of the engine."""
 
-import json
 from fractions import Fraction
 from math import fsum, isnan, nan
 from random import Random
 from typing import Any
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
@@ -19,7 +19,7 @@ from coinbase_insights.engine import compiled
 from coinbase_insights.engine import state as memory
 from coinbase_insights.engine.insight import Insight
 from coinbase_insights.engine.skill import student, two_sided_p
-from coinbase_insights.engine.state import NEVER, load, new_state, rescale, save
+from coinbase_insights.engine.state import NEVER, Saved, load, new_state, rescale, save
 from coinbase_insights.message import Item, Message
 from faults.tape import Tape, play
 from quotes import SECOND, START, Row, bits, figures, played, random_rows, take
@@ -86,7 +86,7 @@ def test_a_run_that_is_saved_and_loaded_anywhere_goes_on_bit_for_bit(seed: int, 
     state = new_state(forecaster)
     for row in rows[:cut]:
         state = take(state, row)
-    state = load(json.loads(json.dumps(save(state))))
+    state = load(msgspec.msgpack.decode(msgspec.msgpack.encode(save(state)), type=Saved))
     assert bits(list(played(rows[cut:], state))) == bits(whole[cut:])
 
 
@@ -94,7 +94,7 @@ def test_a_state_that_is_loaded_is_the_one_that_was_saved() -> None:
     state = new_state()
     for row in random_rows(1, 500):
         state = take(state, row)
-    assert bits(load(json.loads(json.dumps(save(state))))) == bits(state)
+    assert bits(load(msgspec.msgpack.decode(msgspec.msgpack.encode(save(state)), type=Saved))) == bits(state)
 
 
 @few
@@ -136,7 +136,7 @@ def test_the_ring_stops_growing_when_it_spans_sixteen_minutes() -> None:
     for second in range(20_000):
         state = take(state, Row(START + second * SECOND, 100 + second % 7, 110))
     assert {len(getattr(state, name)) for name in memory._RING} == {1024}
-    assert len(json.dumps(save(state))) < 200_000
+    assert len(msgspec.msgpack.encode(save(state))) < 200_000
 
 
 def test_a_ring_of_the_largest_size_drops_the_oldest_and_calls_no_window_full(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -220,12 +220,25 @@ def _spread(name: str, ring: "array[Any]", count: int) -> "array[Any]":
     return larger
 
 
-def save(state: State) -> dict[str, list[int] | list[float]]:
-    """Give the state as lists of numbers. NaN stays NaN."""
-    return {name: list(values) for name, values in state._asdict().items()}
+class Saved(NamedTuple):
+    """A state as plain numbers and bytes (little-endian, as the rings lie in memory)."""
+
+    whole: list[int]
+    real: list[float]
+    rings: list[bytes]
 
 
-def load(saved: dict[str, list[int] | list[float]]) -> State:
+def save(state: State) -> Saved:
+    """Give the state as it is now."""
+    return Saved(list(state.whole), list(state.real), [ring.tobytes() for ring in state[2:]])
+
+
+def load(saved: Saved) -> State:
     """Take back what `save` gave."""
-    arrays: list[array[Any]] = [array("d" if name in _REAL_ARRAYS else "q", saved[name]) for name in State._fields[2:]]
-    return State([int(value) for value in saved["whole"]], list(saved["real"]), *arrays)
+    rings: list[array[Any]] = [
+        array("d" if name in _REAL_ARRAYS else "q", data) for name, data in zip(_NAMES, saved.rings, strict=True)
+    ]
+    return State([int(value) for value in saved.whole], [float(value) for value in saved.real], *rings)
+
+
+_NAMES = State._fields[2:]

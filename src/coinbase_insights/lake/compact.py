@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 
+from .delta import Delta
 from .parts import Part
-from .raw import Raw
 
 LARGE_ROWS = 500_000
 """A part of so many rows is left alone."""
@@ -18,7 +18,7 @@ FEWEST = 10
 """Parts that are worth to be joined."""
 
 
-def compact(raw: Raw) -> int:
+def compact(raw: Delta) -> int:
     """Join what should be joined; give the number of parts that are fewer now. Raises as `Raw.land`."""
     fewer = 0
     while run := worth_joining(raw.parts()):
@@ -47,7 +47,7 @@ def _following(parts: Sequence[Part], start: int) -> list[Part]:
     return run
 
 
-def _grouped(raw: Raw, parts: Sequence[Part]) -> Iterator[pa.Table]:
+def _grouped(raw: Delta, parts: Sequence[Part]) -> Iterator[pa.Table]:
     """Give the rows of all parts in groups large enough to be compressed well, and few enough to be held at once."""
     held: list[pa.Table] = []
     for part in parts:

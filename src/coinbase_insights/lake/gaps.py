@@ -8,6 +8,7 @@ Holes in Exchange's `sequence` are normal and decide nothing.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import msgspec
 import pyarrow as pa
 
 from ..errors import StorageError
@@ -40,6 +41,18 @@ class Gap:
     """How many are missing; None where nobody can know."""
 
 
+class GapsMemory(msgspec.Struct):
+    """All that is remembered between two rows."""
+
+    at: int = 0
+    connection: int | None = None
+    down: str | None = None
+    is_advanced: bool | None = None
+    sequence: int | None = None
+    beats: dict[str, int] = {}
+    damaged: int = 0
+
+
 class Gaps:
     """Finds the gaps in rows that are shown to it in their order."""
 
@@ -57,6 +70,18 @@ class Gaps:
         """When each product's newest heartbeat came."""
         self._damaged = 0
         """Messages that were set aside, since the newest row that is whole."""
+
+    def save(self) -> GapsMemory:
+        """Give all that is remembered."""
+        return GapsMemory(
+            self._at, self._connection, self._down, self._is_advanced, self._sequence, self._beats, self._damaged
+        )
+
+    def load(self, memory: GapsMemory) -> None:
+        """Go on where another one was saved."""
+        self._at, self._connection, self._down = memory.at, memory.connection, memory.down
+        self._is_advanced, self._sequence = memory.is_advanced, memory.sequence
+        self._beats, self._damaged = memory.beats, memory.damaged
 
     def add(self, table: pa.Table) -> Iterator[Gap]:
         """Take rows in; give the gaps that have ended with them."""

@@ -63,15 +63,10 @@ _PRODUCT = Column("product_id", "name", "", "the product")
 _FORECASTER = Column("forecaster", "name", "", "which one made the forecast")
 
 
-def _offset(what: str) -> Column:
-    return Column("offset", "whole", "", f"number of the {what}, counted from 0 without a hole")
-
-
 QUOTES = Table(
     "quotes",
     "Best bid and best ask of a product, as each message gave them: valid, new and believed ones, in order of arrival.",
     (
-        _offset("quote"),
         _PRODUCT,
         Column("time", "time", "UTC, microseconds", "the exchange's time of the quote"),
         Column("sequence", "whole", "", "the exchange's number; null where the feed has none", True),
@@ -100,7 +95,6 @@ INSIGHTS = Table(
     "insights",
     "Every figure right after a quote, as the screen shows it.",
     (
-        _offset("quote"),
         _PRODUCT,
         _FORECASTER,
         Column("time", "time", "UTC, microseconds", "the exchange's time that the figures follow"),
@@ -127,7 +121,6 @@ BARS = Table(
     "bars",
     "Mid-prices over clock-aligned stretches that are over; a stretch without a quote has no bar.",
     (
-        _offset("bar"),
         _PRODUCT,
         Column("length", "name", "", "1m, 5m or 1h"),
         Column("start", "time", "UTC, microseconds", "begin of the stretch, which it holds; its end it does not"),
@@ -146,7 +139,6 @@ SCORES = Table(
     "scores",
     "How good the forecasts were whose target time lies in an hour that is over.",
     (
-        _offset("score"),
         _PRODUCT,
         _FORECASTER,
         Column("hour", "time", "UTC, microseconds", "begin of the hour"),
@@ -166,7 +158,6 @@ GAPS = Table(
     "gaps",
     "Stretches of time without data that are over, and why.",
     (
-        _offset("gap"),
         Column("connection", "whole", "", "the connection, as in raw; null before the first", True),
         Column("product_id", "name", "", "the product; `*` for all of the connection"),
         Column("start", "time", "UTC, microseconds", "when we last had something, by our clock"),

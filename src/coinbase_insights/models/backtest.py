@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..engine import compiled
-from ..engine.skill import MINUTE, two_sided_p
 from ..engine.state import HORIZON, UNSCORED, new_state
 from ..errors import RecordingError
+from ..lake.scores import p_value
 from .history import History, histories
 
 HEADS = (
@@ -99,19 +98,6 @@ def judge(history: History, forecaster: str) -> Judgement:
 def state_unit2(history: History) -> float:
     """What bid + ask must be divided by to give a mid-price in the quote currency."""
     return 2.0 * 10.0**history.decimals
-
-
-def p_value(target_times: NDArray[Any], differences: NDArray[Any]) -> float | None:
-    """The same test as the screen's (engine/skill.py), over all minutes there are; None when two are not complete."""
-    minutes, index = np.unique(target_times // MINUTE, return_inverse=True)
-    if len(minutes) < 2:
-        return None
-    total = float(differences.sum())
-    centred = np.bincount(index, weights=differences - total / len(differences))
-    neighbours = np.diff(minutes) == 1
-    variance = float((centred**2).sum() + (centred[1:] * centred[:-1])[neighbours].sum())
-    p = two_sided_p(total, variance, len(minutes))
-    return None if isnan(p) else p
 
 
 def rows(judgements: Sequence[Judgement]) -> list[list[str | float | int | None]]:

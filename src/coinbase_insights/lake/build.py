@@ -1,0 +1,162 @@
+"""Build the tables of a lake from `raw`: quotes and gaps, and from the quotes insights, bars and scores.
+
+    raw -> quotes, gaps
+    quotes -> insights, bars, scores
+
+Both steps go on where the tables end. A step takes so many rows at a time, writes what it remembers, and commits to
+each of its tables how far it was made. Where it was killed between two commits, the next build makes the same rows
+again, up to the same place, and commits them only where they are missing.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from ..errors import StorageError
+from .analyse import Analysed, analyse
+from .compact import compact
+from .delta import Delta
+from .gaps import Gap
+from .memories import Memories
+from .quotes import Reading
+from .raw import Raw
+from .tables import BARS, GAPS, INSIGHTS, QUOTES, SCORES, Table, schema
+
+LINES, ROWS = 100_000, 500_000
+"""Rows of raw, and of quotes, that are taken at a time."""
+COMPACT_AFTER = 10
+
+
+class Progress(NamedTuple):
+    """How far a step has come."""
+
+    step: str
+    done: int
+    of: int
+
+
+class Step:
+    """One step of a build: from one table to others, and what it remembers."""
+
+    def __init__(self, lake: str, name: str, made: Sequence[Table]) -> None:
+        """Open the tables that it makes, and look how far they are."""
+        self.made = [Delta(lake, declared, create=True) for declared in made]
+        self._memories = Memories(lake, name)
+        self._ends = [table.landed(table.declared.name) for table in self.made]
+        self._commits = 0
+        progress = [table.made_until() for table in self.made]
+        self.done = min(progress)
+        """Rows of its source that are in all of its tables."""
+        self.next = max(progress) if max(progress) > self.done else None
+        """Where the build before was killed: up to there rows are made once more."""
+
+    def remembered(self) -> bytes | None:
+        """Give what it remembers of where it ends. Raises DamagedError."""
+        return self._memories.read(self.done)
+
+    def commit(self, until: int, rows: Sequence[pa.Table], memory: bytes) -> None:
+        """Keep what was made of its source up to a row; nothing of it is made twice."""
+        self._memories.write(until, memory)
+        for number, (table, found) in enumerate(zip(self.made, rows, strict=True)):
+            if table.made_until() >= until:
+                continue
+            table.land(table.declared.name, self._ends[number], [found] if len(found) else [], until)
+            self._ends[number] += len(found)
+        self._memories.forget(until)
+        self.done, self.next = until, None
+        self._commits += 1
+        if self._commits % COMPACT_AFTER == 0:
+            for table in self.made:
+                compact(table)
+
+
+def build(
+    lake: str, channel: str, forecaster: str, log: str | None = None, tell: Callable[[Progress], None] = lambda _: None
+) -> None:
+    """Bring every table up to what `raw` holds; `tell` hears how far it has come.
+
+    `log` is needed where raw holds several. Raises StorageError when there is no lake or when it is damaged, and
+    UsageError when the tables were built of another channel or with another forecaster.
+    """
+    raw = Raw(lake)
+    _read(raw, _the_log(raw, log), Step(lake, "quotes", (QUOTES, GAPS)), channel, tell)
+    _fold(Delta(lake, QUOTES), Step(lake, "insights", (INSIGHTS, BARS, SCORES)), forecaster, tell)
+
+
+def _the_log(raw: Raw, log: str | None) -> str:
+    logs = sorted({part.log for part in raw.parts()})
+    if log is None and len(logs) <= 1:
+        return logs[0] if logs else "journal"
+    if log in logs:
+        return str(log)
+    raise StorageError(
+        f"The lake in {raw.url} holds the logs {', '.join(logs)}{'' if log is None else f', and not {log}'}.",
+        f"Say which one to build from: --log {logs[0]}",
+    )
+
+
+def _read(raw: Raw, log: str, step: Step, channel: str, tell: Callable[[Progress], None]) -> None:
+    """From raw to quotes and gaps."""
+    end = raw.landed(log)
+    reading = Reading(channel, step.remembered())
+    while step.done < end:
+        until = step.next or min(end, step.done + LINES)
+        gaps: list[Gap] = []
+        for table in raw.rows(step.done, until, log):
+            gaps += reading.add(table)
+        step.commit(until, (reading.take(), _gaps(gaps)), reading.save())
+        tell(Progress("messages", until, end))
+
+
+def _gaps(gaps: Sequence[Gap]) -> pa.Table:
+    kind = pa.timestamp("us", "UTC")
+    columns = [
+        [gap.connection for gap in gaps],
+        [gap.product_id for gap in gaps],
+        pa.array([gap.start for gap in gaps], pa.int64()).cast(kind),
+        pa.array([gap.end for gap in gaps], pa.int64()).cast(kind),
+        [gap.cause for gap in gaps],
+        [gap.messages for gap in gaps],
+    ]
+    return pa.table(columns, schema=schema(GAPS))
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(dict[str, bytes]).decode
+
+
+def _fold(quotes: Delta, step: Step, forecaster: str, tell: Callable[[Progress], None]) -> None:
+    """From quotes to insights, bars and scores, each product on its own."""
+    end = quotes.landed(QUOTES.name)
+    remembered = step.remembered()
+    memories = {} if remembered is None else _decode(remembered)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        while step.done < end:
+            until = step.next or min(end, step.done + ROWS)
+            table = pa.concat_tables(quotes.rows(step.done, until))
+            products = dict(by_product(table))
+            works = {
+                product_id: pool.submit(analyse, product_id, rows, forecaster, memories.get(product_id))
+                for product_id, rows in products.items()
+            }
+            found: dict[str, Analysed] = {product_id: work.result() for product_id, work in works.items()}
+            memories |= {product_id: each.memory for product_id, each in found.items()}
+            made = [pa.concat_tables(getattr(each, name) for each in found.values()) for name in MADE]
+            step.commit(until, made, _encode(memories))
+            tell(Progress("quotes", until, end))
+
+
+MADE = ("insights", "bars", "scores")
+
+
+def by_product(table: pa.Table) -> Iterator[tuple[str, pa.Table]]:
+    """Give the rows of each product, in their order."""
+    names = table.column("product_id").combine_chunks().dictionary_encode()
+    codes = names.indices.to_numpy()
+    for code, product_id in sorted(enumerate(names.dictionary.to_pylist()), key=lambda each: each[1]):
+        yield product_id, table.take(pa.array(np.flatnonzero(codes == code)))
