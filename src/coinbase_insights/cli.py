@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from . import __version__, cli_lake, settings
+from . import __version__, cli_build, cli_lake, settings
 from .cli_talk import lacks, leave_stdout, say, say_problem
 from .cli_watch import Watching, kept
 from .errors import InsightsError, UnknownProductError, UsageError
@@ -279,6 +279,8 @@ def backtest(
 app.command()(cli_lake.ingest)
 app.command()(cli_lake.verify)
 app.command()(cli_lake.gaps)
+app.command()(cli_build.build)
+app.command()(cli_build.sql)
 
 
 def _refuse_with(what: str, given: dict[str, object]) -> None:

@@ -17,6 +17,7 @@ from .options import (
     Channel,
     FeedName,
     ForOption,
+    LakeArgument,
     ListFormat,
     ListFormatOption,
     ProductIds,
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 TOPIC = "kafka://"
 
-LakeArgument = Annotated[str, typer.Argument(metavar="LAKE", help="A folder, or an address that delta-rs takes.")]
 JournalOption = Annotated[
     Path | None,
     typer.Option("--journal", metavar="PATH", show_default="LAKE/journal", help="The folder of the journal."),

@@ -51,6 +51,7 @@ class ListFormat(StrEnum):
     JSON = "json"
 
 
+LakeArgument = Annotated[str, typer.Argument(metavar="LAKE", help="A folder, or an address that delta-rs takes.")]
 ProductIds = Annotated[
     list[str] | None,
     typer.Option("--product-id", "-p", metavar="PRODUCT", help="A product such as ETH-USD; repeat it for a table."),

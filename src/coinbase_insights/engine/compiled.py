@@ -53,6 +53,11 @@ _register()
 _fold = numba.njit(cache=True, nogil=True, _nrt=False)(fold_module.fold)  # type: ignore[call-overload]  # a switch that its stubs lack
 
 
+def is_compiled() -> bool:
+    """Tell whether these rules were compiled before and their machine code kept."""
+    return any(Path(_cache_folder()).rglob("*.nbc"))
+
+
 def columns(
     history: Sequence[NDArray[Any] | list[int] | list[float]], *, with_figures: bool = False, waiting: int = 0
 ) -> Columns:

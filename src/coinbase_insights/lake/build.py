@@ -9,6 +9,7 @@ again, up to the same place, and commits them only where they are missing.
 """
 
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
@@ -27,17 +28,28 @@ from .quotes import Reading
 from .raw import Raw
 from .tables import BARS, GAPS, INSIGHTS, QUOTES, SCORES, Table, schema
 
-LINES, ROWS = 100_000, 500_000
-"""Rows of raw, and of quotes, that are taken at a time."""
 COMPACT_AFTER = 10
+
+
+class AtOnce(NamedTuple):
+    """How much is taken at a time, which bounds the memory."""
+
+    lines: int = 100_000
+    """Rows of raw."""
+    rows: int = 500_000
+    """Rows of quotes."""
 
 
 class Progress(NamedTuple):
     """How far a step has come."""
 
     step: str
+    """What is counted."""
+    begun: int
     done: int
     of: int
+    seconds: float
+    """That the rows from `begun` to `done` took."""
 
 
 class Step:
@@ -49,6 +61,8 @@ class Step:
         self._memories = Memories(lake, name)
         self._ends = [table.landed(table.declared.name) for table in self.made]
         self._commits = 0
+        self.new = {table.declared.name: 0 for table in self.made}
+        """How many rows each table has got."""
         progress = [table.made_until() for table in self.made]
         self.done = min(progress)
         """Rows of its source that are in all of its tables."""
@@ -67,6 +81,7 @@ class Step:
                 continue
             table.land(table.declared.name, self._ends[number], [found] if len(found) else [], until)
             self._ends[number] += len(found)
+            self.new[table.declared.name] += len(found)
         self._memories.forget(until)
         self.done, self.next = until, None
         self._commits += 1
@@ -76,16 +91,24 @@ class Step:
 
 
 def build(
-    lake: str, channel: str, forecaster: str, log: str | None = None, tell: Callable[[Progress], None] = lambda _: None
-) -> None:
-    """Bring every table up to what `raw` holds; `tell` hears how far it has come.
+    lake: str,
+    channel: str,
+    forecaster: str,
+    log: str | None = None,
+    tell: Callable[[Progress], None] = lambda _: None,
+    at_once: AtOnce | None = None,
+) -> dict[str, int]:
+    """Bring every table up to what `raw` holds; give how many rows are new. `tell` hears how far it has come.
 
     `log` is needed where raw holds several. Raises StorageError when there is no lake or when it is damaged, and
     UsageError when the tables were built of another channel or with another forecaster.
     """
-    raw = Raw(lake)
-    _read(raw, _the_log(raw, log), Step(lake, "quotes", (QUOTES, GAPS)), channel, tell)
-    _fold(Delta(lake, QUOTES), Step(lake, "insights", (INSIGHTS, BARS, SCORES)), forecaster, tell)
+    raw, most = Raw(lake), at_once or AtOnce()
+    reading = Step(lake, "quotes", (QUOTES, GAPS))
+    _read(raw, _the_log(raw, log), reading, channel, tell, most.lines)
+    folding = Step(lake, "insights", (INSIGHTS, BARS, SCORES))
+    _fold(Delta(lake, QUOTES), folding, forecaster, tell, most.rows)
+    return reading.new | folding.new
 
 
 def _the_log(raw: Raw, log: str | None) -> str:
@@ -100,17 +123,18 @@ def _the_log(raw: Raw, log: str | None) -> str:
     )
 
 
-def _read(raw: Raw, log: str, step: Step, channel: str, tell: Callable[[Progress], None]) -> None:
+def _read(raw: Raw, log: str, step: Step, channel: str, tell: Callable[[Progress], None], lines: int) -> None:
     """From raw to quotes and gaps."""
     end = raw.landed(log)
+    begun, began = step.done, time.monotonic()
     reading = Reading(channel, step.remembered())
     while step.done < end:
-        until = step.next or min(end, step.done + LINES)
+        until = step.next or min(end, step.done + lines)
         gaps: list[Gap] = []
         for table in raw.rows(step.done, until, log):
             gaps += reading.add(table)
         step.commit(until, (reading.take(), _gaps(gaps)), reading.save())
-        tell(Progress("messages", until, end))
+        tell(Progress("messages", begun, until, end, time.monotonic() - began))
 
 
 def _gaps(gaps: Sequence[Gap]) -> pa.Table:
@@ -130,14 +154,15 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(dict[str, bytes]).decode
 
 
-def _fold(quotes: Delta, step: Step, forecaster: str, tell: Callable[[Progress], None]) -> None:
+def _fold(quotes: Delta, step: Step, forecaster: str, tell: Callable[[Progress], None], most: int) -> None:
     """From quotes to insights, bars and scores, each product on its own."""
     end = quotes.landed(QUOTES.name)
+    begun, began = step.done, time.monotonic()
     remembered = step.remembered()
     memories = {} if remembered is None else _decode(remembered)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         while step.done < end:
-            until = step.next or min(end, step.done + ROWS)
+            until = step.next or min(end, step.done + most)
             table = pa.concat_tables(quotes.rows(step.done, until))
             products = dict(by_product(table))
             works = {
@@ -148,7 +173,7 @@ def _fold(quotes: Delta, step: Step, forecaster: str, tell: Callable[[Progress],
             memories |= {product_id: each.memory for product_id, each in found.items()}
             made = [pa.concat_tables(getattr(each, name) for each in found.values()) for name in MADE]
             step.commit(until, made, _encode(memories))
-            tell(Progress("quotes", until, end))
+            tell(Progress("quotes", begun, until, end, time.monotonic() - began))
 
 
 MADE = ("insights", "bars", "scores")

@@ -18,16 +18,19 @@ from ..log.segments import segments, take_lock
 from ..message import Unstored
 from .delta import reaching, table_url
 from .landing import GROUP_LINES, LOG
+from .memories import FOLDER
 from .parts import Part
 from .place import Place, place
 from .raw import Raw
 from .rows import rows
 from .sums import LOG as DELTA_LOG
 from .sums import SUMS
-from .tables import RAW
+from .tables import RAW, TABLES
 from .verify import Report
 
 ASIDE = "_aside"
+WITHIN = ("", f"/{DELTA_LOG}", f"/{SUMS}")
+"""The folders of a table."""
 
 
 def repair(lake: str, journal: Path | None, report: Report) -> Iterator[str]:
@@ -37,6 +40,9 @@ def repair(lake: str, journal: Path | None, report: Report) -> Iterator[str]:
     """
     if report.is_whole:
         return
+    if report.made_faults:
+        with reaching(lake):
+            yield from _give_up_what_was_made(lake)
     landed = _landed(lake)
     if report.has_faults_in_lake:
         lock = None if journal is None else take_lock(journal / "lock")
@@ -51,6 +57,19 @@ def repair(lake: str, journal: Path | None, report: Report) -> Iterator[str]:
         landed = _landed(lake)
     if journal is not None:
         yield from mend(journal, landed.get(LOG, 0), journal / "aside")
+
+
+def _give_up_what_was_made(lake: str) -> Iterator[str]:
+    """Set aside every table that `build` makes, and what it remembers: it makes them anew from `raw`."""
+    files = place(lake)
+    number = 1
+    while any(files.names(f"{ASIDE}/{number}/{declared.name}/{DELTA_LOG}") for declared in TABLES):
+        number += 1
+    folders = [f"{declared.name}{within}" for declared in TABLES if declared is not RAW for within in WITHIN]
+    for folder in (*folders, FOLDER):
+        for name in files.names(folder):
+            files.move(f"{folder}/{name}", f"{ASIDE}/{number}/{folder}/{name}")
+    yield f"what was made from raw is in {ASIDE}/{number}; `coinbase_insights build {lake}` makes it anew"
 
 
 def _landed(lake: str) -> dict[str, int]:

@@ -6,6 +6,7 @@ Nothing is changed. What is checked:
 - each part: that it is there, that its bytes are those that it was named after, and that its rows have its offsets;
 - the parts of a log: that they follow each other without a hole or an overlap, up to where the log has come;
 - each connection that was counted: that as many messages are here as came;
+- each table that `build` has made: its log and its parts likewise;
 - the journal: that the lines of each segment add up to their sums, that segments follow each other, and that it
   begins no later than where the lake ends.
 """
@@ -23,7 +24,7 @@ from ..log.journal import decode
 from ..log.segment_reader import sealed, unsealed
 from ..log.segments import segments
 from ..message import Lost, Opened, Unstored
-from .delta import reaching, table_url
+from .delta import Delta, reaching, table_url
 from .gaps import Gap, Gaps, is_damage
 from .landing import LOG
 from .parts import Part
@@ -32,7 +33,7 @@ from .raw import Raw
 from .rows import ABOUT_THE_LINE
 from .sums import LOG as DELTA_LOG
 from .sums import SUMS, sum_line, sum_name
-from .tables import RAW
+from .tables import RAW, TABLES, Table
 
 
 @dataclass(slots=True)
@@ -43,6 +44,8 @@ class Report:
     """Why it is not whole; empty when it is."""
     has_faults_in_lake: bool = False
     """Whether any of them is of the table, and not of the journal."""
+    made_faults: list[str] = field(default_factory=list)
+    """Those of tables that `build` makes, and can make anew."""
     notes: list[str] = field(default_factory=list)
     """What is no fault and yet worth to be known."""
     gaps: list[Gap] = field(default_factory=list)
@@ -78,6 +81,10 @@ def verify(lake: str, journal: Path | None, told: Callable[[int, int], None] = l
     with reaching(lake):
         _check_parts(raw, parts, report, told)
     report.has_faults_in_lake = bool(report.faults)
+    for declared in TABLES:
+        if declared is not RAW and place(table_url(lake, declared)).names(DELTA_LOG):
+            report.made_faults += _made_faults(lake, declared)
+    report.faults += report.made_faults
     if journal is not None:
         known = segments(journal)
         raw.refresh()  # After the look at the journal: what has left it meanwhile is in the lake by now.
@@ -100,6 +107,27 @@ def log_faults(files: Place) -> Iterator[str]:
         yield f"{DELTA_LOG}/{name} is missing"
     if versions and versions != list(range(versions[0], versions[-1] + 1)):
         yield f"{DELTA_LOG} lacks versions between {versions[0]} and {versions[-1]}"
+
+
+def _made_faults(lake: str, declared: Table) -> Iterator[str]:
+    """Check a table that was made from others: its log, and that each part is whole and follows the one before."""
+    try:
+        with reaching(lake):
+            log = list(log_faults(place(table_url(lake, declared))))
+        yield from (f"{declared.name}: {fault}" for fault in log)
+        table, end = Delta(lake, declared), 0
+        for part in table.parts():
+            if part.first != end:
+                yield f"{declared.name}: the rows {end} to {part.first - 1} are missing, or there twice"
+            end = part.end
+            try:
+                table.bytes_of(part)
+            except StorageError as error:
+                yield error.message
+        if table.landed(declared.name) != end:
+            yield f"{declared.name} has come to row {table.landed(declared.name)}, and its parts end at {end}"
+    except StorageError as error:
+        yield error.message
 
 
 class _Connections:

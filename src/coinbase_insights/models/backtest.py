@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -54,7 +53,7 @@ def backtest(
     """
     judgements: list[Judgement] = []
     for history in histories(path, channel, tell):
-        if tell is not None and not judgements and not is_compiled():
+        if tell is not None and not judgements and not compiled.is_compiled():
             tell(COMPILING)
         judgements += [judge(history, name) for name in forecasters]
     if not judgements:
@@ -65,11 +64,6 @@ def backtest(
     if tell is not None and not any(judgement.scored for judgement in judgements):
         tell("no forecast came due: less than 60 s are recorded, or the line was down when they would have been over")
     return judgements
-
-
-def is_compiled() -> bool:
-    """Tell whether these rules were compiled before and their machine code kept (engine/compiled.py)."""
-    return any(Path(str(numba.config.CACHE_DIR)).rglob("*.nbc"))  # type: ignore[attr-defined]  # set at run time
 
 
 def judge(history: History, forecaster: str) -> Judgement:

@@ -8,9 +8,9 @@ from .safe import safe
 Value = str | float | int | None
 
 
-def table(heads: Sequence[str], rows: Sequence[Sequence[Value]]) -> str:
-    """Write a table under its heads; numbers with six significant digits, `-` where there is nothing."""
-    texts = [[_text(value) for value in row] for row in rows]
+def table(heads: Sequence[str], rows: Sequence[Sequence[Value]], digits: int = 6) -> str:
+    """Write a table under its heads; numbers with so many significant digits, `-` where there is nothing."""
+    texts = [[_text(value, digits) for value in row] for row in rows]
     widths = [max(len(row[i]) for row in (list(heads), *texts)) for i in range(len(heads))]
     to_right = [any(isinstance(row[i], int | float) for row in rows) for i in range(len(heads))]
     lines = []
@@ -27,7 +27,7 @@ def json_lines(heads: Sequence[str], rows: Sequence[Sequence[Value]]) -> str:
     return "\n".join(json.dumps(dict(zip(heads, row, strict=True))) for row in rows)
 
 
-def _text(value: Value) -> str:
+def _text(value: Value, digits: int) -> str:
     if value is None:
         return "-"
-    return f"{value:.6g}" if isinstance(value, float) else safe(str(value))
+    return f"{value:.{digits}g}" if isinstance(value, float) else safe(str(value))

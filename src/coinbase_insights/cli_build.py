@@ -1,0 +1,138 @@
+"""The commands that make tables and ask them: `build` and `sql`. What they need is imported when they are called."""
+
+import json
+import sys
+import time
+from decimal import Decimal
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .cli_talk import lacks, say
+from .errors import UsageError
+from .options import Channel, Forecaster, ForecasterOption, LakeArgument
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from .lake.build import Progress
+
+
+COMPILING = "compiling the rules, once: about 20 s"
+
+
+class AnswerFormat(StrEnum):
+    """Ways to give an answer."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+    PARQUET = "parquet"
+
+
+def build(
+    lake: LakeArgument,
+    channel: Annotated[Channel, typer.Option(help="The channel that was collected.")] = Channel.TICKER_BATCH,
+    forecaster: ForecasterOption = Forecaster.TILT,
+    log: Annotated[
+        str | None, typer.Option("--log", metavar="LOG", help="Which log of raw, where it holds several.")
+    ] = None,
+) -> None:
+    """Make quotes, insights, bars, scores and gaps from what was collected; go on where the tables end."""
+    try:
+        from .lake.build import build as make
+    except ImportError as error:
+        raise lacks("build", error) from error
+    from .engine.compiled import is_compiled
+
+    if not is_compiled():
+        say(COMPILING)
+    told = Telling()
+    made = make(lake, channel, forecaster, log, told.tell)
+    told.end()
+    say(f"{', '.join(f'{rows:,} new {name}' for name, rows in made.items())}")
+
+
+class Telling:
+    """Says on stderr how far a build has come, how fast it is, and how long it will take."""
+
+    def __init__(self) -> None:
+        """The clock starts now."""
+        self._step = ""
+        self._first = 0
+        self._began = self._said_at = time.monotonic()
+        self._is_open = False
+
+    def tell(self, progress: "Progress") -> None:
+        """Hear how far it has come."""
+        now = time.monotonic()
+        if progress.step != self._step:
+            self._step, self._first, self._began = progress.step, progress.begun, now - progress.seconds
+        if not sys.stderr.isatty() and now - self._said_at < 10.0:
+            return
+        self._said_at = now
+        rate = (progress.done - self._first) / max(1e-6, now - self._began)
+        left = (progress.of - progress.done) / rate if rate else 0.0
+        text = f"{progress.done:,} of {progress.of:,} {progress.step}, {rate:,.0f}/s, {left:.0f} s left"
+        if sys.stderr.isatty():
+            print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
+            self._is_open = True
+        else:
+            say(text)
+
+    def end(self) -> None:
+        """End the line."""
+        if self._is_open:
+            print(file=sys.stderr)
+
+
+def sql(
+    lake: LakeArgument,
+    query: Annotated[str, typer.Argument(metavar="QUERY", help='Such as "select * from bars".')],
+    output: Annotated[AnswerFormat, typer.Option("--format", help="How to give the answer.")] = AnswerFormat.TABLE,
+) -> None:
+    """Ask the lake's tables in SQL, in DuckDB's words."""
+    try:
+        from .lake.ask import ask
+    except ImportError as error:
+        raise lacks("sql", error) from error
+    if output is AnswerFormat.PARQUET and sys.stdout.isatty():
+        raise UsageError("A Parquet file is not for eyes.", "Write it to a file: ... --format parquet > answer.parquet")
+    _give(ask(lake, query), output)
+
+
+def _give(answer: "pa.RecordBatchReader", output: AnswerFormat) -> None:
+    names = answer.schema.names
+    if output is AnswerFormat.CSV:
+        import pyarrow.csv
+
+        with pyarrow.csv.CSVWriter(sys.stdout.buffer, answer.schema) as lines:
+            for batch in answer:
+                lines.write_batch(batch)
+    elif output is AnswerFormat.PARQUET:
+        import pyarrow.parquet
+
+        with pyarrow.parquet.ParquetWriter(sys.stdout.buffer, answer.schema, compression="zstd") as file:
+            for batch in answer:
+                file.write_batch(batch)
+    elif output is AnswerFormat.JSON:
+        for batch in answer:
+            for row in batch.to_pylist():
+                print(json.dumps({name: _plain(value) for name, value in row.items()}))
+    else:
+        from .show.listing import table
+
+        rows = [[_plain(row[name]) for name in names] for batch in answer for row in batch.to_pylist()]
+        print(table(names, rows, digits=10))
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever an answer may hold
+    """Give a value as JSON has it: times as RFC 3339, exact decimals as text without padding."""
+    if isinstance(value, Decimal):
+        return f"{value.normalize():f}"
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    if hasattr(value, "isoformat"):
+        return value.isoformat().replace("+00:00", "Z")
+    return str(value)
