@@ -216,6 +216,17 @@ def test_row_34_a_second_collector_is_told_who_is_the_first(tmp_path: Path) -> N
     assert (done.returncode, "is written by another process (pid" in done.stderr) == (5, True)
 
 
+def test_a_journal_of_another_lake_with_fitting_offsets_is_refused_too(tmp_path: Path) -> None:
+    collect_all(tmp_path / "one", made_up(10))
+    other = Segments(tmp_path / "journal")
+    for number in range(30):
+        other.write(message(100 + number))
+    other.close()
+    words = ["ingest", "-p", "ETH-USD", "--to", str(tmp_path / "one"), "--journal", str(tmp_path / "journal")]
+    done = subprocess.run([*PROGRAM, *words], capture_output=True, text=True, check=False)
+    assert (done.returncode, "is not the journal of this lake" in done.stderr) == (4, True)
+
+
 @pytest.mark.parametrize("lines", [3, 30])
 def test_a_journal_of_another_lake_is_refused(tmp_path: Path, lines: int) -> None:
     collect_all(tmp_path / "one", made_up(10))

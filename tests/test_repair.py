@@ -1,17 +1,23 @@
 """`verify --repair`: what is damaged is set aside and never removed, and what is missing is said in its place."""
 
+import os
 import random
+import shutil
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from coinbase_insights.errors import LockedError
+from coinbase_insights.errors import DamagedError, LockedError, StorageError
 from coinbase_insights.lake.history import collected
 from coinbase_insights.lake.landing import LOG, Landing
 from coinbase_insights.lake.parts import Part
 from coinbase_insights.lake.raw import Raw
 from coinbase_insights.lake.repair import cover, repair
 from coinbase_insights.lake.verify import Report, verify
+from coinbase_insights.log.mend import mend
 from coinbase_insights.log.segments import Segments, segments
 from coinbase_insights.message import Lost, Message, Opened, Unstored
 
@@ -153,6 +159,106 @@ def test_a_lake_that_is_being_written_is_not_repaired(lake: Path) -> None:
     with pytest.raises(LockedError):
         list(repair(str(lake), lake / "journal", report))
     holder.close()
+
+
+REPAIR = """
+import sys
+from pathlib import Path
+from coinbase_insights.lake.repair import repair
+from coinbase_insights.lake.verify import verify
+lake, journal = Path(sys.argv[1]), Path(sys.argv[1]) / "journal"
+report = verify(str(lake), journal if journal.is_dir() else None)
+print("ready", flush=True)
+list(repair(str(lake), journal if journal.is_dir() else None, report))
+"""
+
+
+@pytest.mark.parametrize("has_journal", [True, False])
+def test_a_repair_that_is_killed_goes_on_and_loses_nothing_in_silence(lake: Path, has_journal: bool) -> None:
+    chance, whole = random.Random(1), lake / "whole"
+    parts = Raw(str(lake)).parts()
+    flip(lake / "raw" / parts[1].name, chance)
+    if not has_journal:
+        shutil.rmtree(lake / "journal")
+    shutil.copytree(lake / "raw", whole / "raw")
+    if has_journal:
+        shutil.copytree(lake / "journal", whole / "journal")
+    for _ in range(12 if os.environ.get("CI") == "true" else 4):
+        shutil.copytree(whole, lake / "again", dirs_exist_ok=False)
+        for _ in range(2):
+            with subprocess.Popen(
+                [sys.executable, "-c", REPAIR, str(lake / "again")], stdout=subprocess.PIPE
+            ) as process:
+                assert process.stdout is not None
+                process.stdout.readline()
+                time.sleep(chance.uniform(0.0, 0.06))
+                process.kill()
+        journal = lake / "again/journal" if has_journal else None
+        list(repair(str(lake / "again"), journal, verify(str(lake / "again"), journal)))
+        report = verify(str(lake / "again"), journal)
+        assert report.faults == []
+        assert [gap.messages for gap in report.gaps if gap.messages] == [50]
+        assert report.rows + report.waiting == (202 if has_journal else 151)
+        shutil.rmtree(lake / "again")
+
+
+def test_lines_that_neither_the_lake_nor_the_journal_has_any_more_are_said_to_be_missing(lake: Path) -> None:
+    part = Raw(str(lake)).parts()[-1]
+    flip(lake / "raw" / part.name, random.Random(1))
+    for _, path in segments(lake / "journal"):
+        path.unlink()
+    report, _ = repaired(lake)
+    assert report.faults == []
+    assert sum(gap.messages or 0 for gap in report.gaps) == part.rows
+    assert Raw(str(lake)).landed(LOG) == part.end
+
+
+def test_a_new_table_is_never_made_over_the_parts_of_one_whose_log_is_gone(lake: Path) -> None:
+    shutil.rmtree(lake / "raw/_delta_log")
+    with pytest.raises(DamagedError, match="the log that names them is gone"):
+        Raw(str(lake), create=True)
+    report, _ = repaired(lake)
+    assert report.faults == []
+    assert kept(lake) == (list(range(200)), 0)
+
+
+def test_a_sum_that_has_become_a_line_is_not_taken_for_a_message(lake: Path) -> None:
+    raw = Raw(str(lake))
+    journal = Segments(lake / "journal", start=raw.landed(LOG))
+    journal.close()
+    Landing(raw, lake / "journal").land(journal.durable)
+    path = segments(lake / "journal")[-1][1]
+    path.write_bytes(path.read_bytes().replace(b"\t#sum", b"\tcsum"))
+    with pytest.raises(DamagedError):
+        Segments(lake / "journal", start=raw.landed(LOG))
+    report, _ = repaired(lake)
+    assert report.faults == []
+    numbers, missing = kept(lake)
+    assert numbers == list(range(200))
+    assert missing <= 1  # What had been the sum may have been a line, for all that can be known.
+
+
+def test_whole_lines_behind_one_that_is_damaged_are_not_dropped_as_torn(tmp_path: Path) -> None:
+    journal = Segments(tmp_path)
+    for number in range(12):
+        journal.write(Message(10_000 + number, b"{}"))
+    path = segments(tmp_path)[0][1]
+    path.write_bytes(b"x" + path.read_bytes()[1:])
+    journal._file.close()
+    os.close(journal._lock)
+    with pytest.raises(DamagedError):
+        Segments(tmp_path)
+    assert list(mend(tmp_path, 0, tmp_path / "aside"))
+    assert (tmp_path / "aside" / path.name).read_bytes().count(b"\n") == 12
+    again = Segments(tmp_path)
+    assert again.end == 12
+    again.close()
+
+
+@pytest.mark.parametrize("name", ["a%20b", "back\\slash"])
+def test_a_name_that_delta_rs_reads_as_another_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="cannot hold a lake"):
+        Raw(str(tmp_path / name), create=True)
 
 
 def test_of_parts_that_overlap_the_one_that_reaches_further_is_taken() -> None:

@@ -78,7 +78,7 @@ def ingest(
         _relay(source, to, commit_seconds, seconds)
         return
     if bool(product_id) == all_products:
-        raise UsageError("ingest needs products, or --all-products.", "Name one: --product-id ETH-USD")
+        raise UsageError("ingest needs products, or else --all-products.", "Name one: --product-id ETH-USD")
     folder = _journal(to, journal)
     most_bytes = None if limit is None else settings.size(limit)
     from .feed import Feed
@@ -125,15 +125,15 @@ def _opened(to: str, folder: Path, most_bytes: int | None) -> "tuple[Segments, D
     raw = Raw(to, create=True)
     landed = raw.landed(LOG)
     kept = _segments(folder, landed, most_bytes)
-    oldest = segments(folder)[0][0]
-    if not oldest <= landed <= kept.end:
+    oldest, landing = segments(folder)[0][0], Landing(raw, folder)
+    if not oldest <= landed <= kept.end or not landing.goes_on_from(oldest):
         kept.close()
         raise StorageError(
             f"The journal in {folder} holds the lines {oldest} to {kept.end - 1}, and the lake goes on at {landed}: "
             "it is not the journal of this lake.",
-            "Name the right one after --journal, or move it away: a new one goes on where the lake ends.",
+            "Name the right one after --journal. If it is damaged: coinbase_insights verify LAKE --repair",
         )
-    return kept, Landing(raw, folder)
+    return kept, landing
 
 
 def _segments(folder: Path, landed: int, most_bytes: int | None) -> "Segments":
@@ -193,6 +193,8 @@ def verify(
         raise lacks("verify", error) from error
     folder = journal or (None if "://" in lake else Path(lake) / "journal")
     if folder is not None and not folder.is_dir():
+        if journal is not None:
+            raise StorageError(f"There is no journal in {journal}.", "Name the folder that ingest wrote.")
         folder = None
     report = check(lake, folder, _progress())
     if mend and not report.is_whole:

@@ -204,14 +204,15 @@ def test_row_40_a_million_messages_with_breaks_and_bad_ones_are_kept_and_leave_n
     told: list[Standing] = []
     raw = Raw(str(tmp_path), create=True)
     journal = Segments(tmp_path / "journal")
-    service = Collect(journal, Landing(raw, tmp_path / "journal"), Pace(commit_seconds=60, commit_lines=10**9))
+    landing = Landing(raw, tmp_path / "journal")
+    service = Collect(journal, landing, Pace(commit_seconds=60, commit_lines=10**9))
     asyncio.run(service.run(items(), tell=told.append))
     last = told[-1]
     assert (last.messages, last.connections, last.unstored) == (1_000_000, 100, 0)
     assert last.journal_end == 1_000_000 + 200
     assert memory[1] - memory[0] < 500_000
     assert files[0] == files[1]
-    Landing(raw, tmp_path / "journal").land(last.journal_end)
+    landing.land(last.journal_end)
     report = verify(str(tmp_path), tmp_path / "journal")
     assert (report.faults, report.rows, report.connections) == ([], last.journal_end, 100)
 

@@ -75,9 +75,9 @@ def analyse(product_id: str, quotes: pa.Table, forecaster: str, memory: bytes | 
             f"Go on with --forecaster {FORECASTERS[state.whole[FORECASTER]]}.",
         )
     bars = Bars(known.bars if known else None)
-    units = _same_units(state, bars, quotes)
+    prices = _same_units(state, bars, quotes)
     pending = _pending(state)
-    columns = compiled.columns(_history(quotes, units), with_figures=True, waiting=len(pending))
+    columns = compiled.columns(_history(quotes, prices), with_figures=True, waiting=len(pending))
     times = np.maximum.accumulate(np.maximum(columns.times, state.whole[TIME]))
     had_quote, matured, last_time = state.whole[COUNT] > 0, state.whole[MATURED], state.whole[TIME]
     state = compiled.fold(state, columns)
@@ -94,16 +94,18 @@ def analyse(product_id: str, quotes: pa.Table, forecaster: str, memory: bytes | 
     )
 
 
-def _same_units(state: State, bars: Bars, quotes: pa.Table) -> int:
-    """Bring what is remembered, and the prices to come, into units of the finest price; give their decimals."""
+def _same_units(state: State, bars: Bars, quotes: pa.Table) -> list[NDArray[Any]]:
+    """Bring what is remembered, and the prices to come, into units of the finest price; give bids and asks."""
     units = decimals(state)
+    prices: list[NDArray[Any] | None] = [None]
     for finer in range(units, MOST_DECIMALS + 1):
-        if all(_whole(quotes.column(name), finer) is not None for name in ("best_bid", "best_ask")):
+        prices = [_whole(quotes.column(name), finer) for name in ("best_bid", "best_ask")]
+        if all(price is not None for price in prices):
             break
     if finer > units:
         rescale(state, finer - units)
         bars.rescale(10 ** (finer - units))
-    return finer
+    return [price for price in prices if price is not None]
 
 
 def _whole(prices: pa.ChunkedArray, places: int) -> NDArray[Any] | None:
@@ -141,12 +143,11 @@ def _is_large(column: pa.Array) -> bool:
     return largest is not None and largest > 90_000_000
 
 
-def _history(quotes: pa.Table, places: int) -> tuple[Any, ...]:
+def _history(quotes: pa.Table, prices: list[NDArray[Any]]) -> tuple[Any, ...]:
     heard = quotes.column("heard_until").cast(pa.int64()).fill_null(NEVER)
     return (
         quotes.column("time").cast(pa.int64()).to_numpy(),
-        _whole(quotes.column("best_bid"), places),
-        _whole(quotes.column("best_ask"), places),
+        *prices,
         *_sizes(quotes),
         heard.to_numpy(),
     )
@@ -177,7 +178,7 @@ def _heard_until(columns: Columns, times: NDArray[Any], last_time: int) -> NDArr
 
 
 def _insights(product_id: str, forecaster: str, times: NDArray[Any], columns: Columns) -> pa.Table:
-    named = {name: columns.figures[:, number] for number, name in enumerate(FIGURES)}
+    named = dict(zip(FIGURES, np.ascontiguousarray(columns.figures.T), strict=True))
     arrays = [
         pa.repeat(product_id, len(times)),
         pa.repeat(forecaster, len(times)),
@@ -185,5 +186,6 @@ def _insights(product_id: str, forecaster: str, times: NDArray[Any], columns: Co
     ]
     for field in list(SCHEMA)[3:]:
         values = named[field.name]
-        arrays.append(pa.array(values.astype(np.int64) if field.name in COUNTS else values, from_pandas=True))
+        values = values.astype(np.int64) if field.name in COUNTS else values
+        arrays.append(pa.array(values, from_pandas=field.nullable))
     return pa.table(arrays, schema=SCHEMA)

@@ -36,7 +36,7 @@ class AtOnce(NamedTuple):
 
     lines: int = 100_000
     """Rows of raw."""
-    rows: int = 500_000
+    rows: int = 200_000
     """Rows of quotes."""
 
 
@@ -106,9 +106,16 @@ def build(
     raw, most = Raw(lake), at_once or AtOnce()
     reading = Step(lake, "quotes", (QUOTES, GAPS))
     _read(raw, _the_log(raw, log), reading, channel, tell, most.lines)
+    return reading.new | fold_quotes(lake, forecaster, tell, most.rows)
+
+
+def fold_quotes(
+    lake: str, forecaster: str, tell: Callable[[Progress], None] = lambda _: None, most: int = AtOnce().rows
+) -> dict[str, int]:
+    """The second step alone: bring insights, bars and scores up to what `quotes` holds."""
     folding = Step(lake, "insights", (INSIGHTS, BARS, SCORES))
-    _fold(Delta(lake, QUOTES), folding, forecaster, tell, most.rows)
-    return reading.new | folding.new
+    _fold(Delta(lake, QUOTES), folding, forecaster, tell, most)
+    return folding.new
 
 
 def _the_log(raw: Raw, log: str | None) -> str:

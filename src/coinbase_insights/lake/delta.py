@@ -13,6 +13,7 @@ import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction
@@ -20,11 +21,11 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 from deltalake.transaction import AddAction, RemoveAction
 from obstore.exceptions import BaseError
 
-from ..errors import LockedError, StorageError
+from ..errors import DamagedError, LockedError, StorageError
 from .parquet import from_parquet, to_parquet
 from .parts import Part
 from .place import Place, place
-from .sums import Sums
+from .sums import SUMS, Sums
 from .tables import RAW, Table, schema
 
 SETTINGS = {"delta.logRetentionDuration": "interval 1 days", "delta.checkpointInterval": "100"}
@@ -34,32 +35,42 @@ LANDED_LEVEL, COMPACTED_LEVEL = 3, 9
 """Of zstd: quick at first, small in the end."""
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 """Colours that the library writes into its errors."""
+_DECODED = re.compile(r"%[0-9A-Fa-f]{2}|\\").search
+"""What delta-rs reads in a path as another character."""
 _NO_CLEANING = PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
 
 
 class Delta:
     """The table as its one writer sees it, or a reader at one moment."""
 
-    def __init__(self, url: str, declared: Table, *, create: bool = False) -> None:
+    def __init__(self, url: str, declared: Table, *, create: bool = False, anew: bool = False) -> None:
         """Open a table of the lake at `url`, a folder or an address that delta-rs takes.
 
+        `anew` makes one even where parts lie, which are to be taken back one by one.
         Raises StorageError when there is none and none is to be made, or when the place cannot be reached.
         """
         self.declared = declared
         self.url = table_url(url, declared)
         self._schema = schema(declared)
-        self.place: Place = place(self.url)
-        self.sums = Sums(self.place)
+        if "://" not in url and _DECODED(str(Path(url).absolute())):
+            raise StorageError(
+                f"{url} cannot hold a lake: delta-rs takes % and \\ in a path for something else.",
+                "Name another folder.",
+            )
         with reaching(url):
-            self._table = self._open(url, create)
+            self.place: Place = place(self.url)
+            self.sums = Sums(self.place)
+            self._table = self._open(url, create, anew)
             if create:
                 self.sums.complete()
 
-    def _open(self, url: str, create: bool) -> DeltaTable:
+    def _open(self, url: str, create: bool, anew: bool) -> DeltaTable:
         try:
             return DeltaTable(self.url)
         except TableNotFoundError as error:
             if create:
+                if not anew:
+                    self._refuse_to_bury(url)
                 return DeltaTable.create(
                     self.url,
                     self._schema,
@@ -68,6 +79,14 @@ class Delta:
                     configuration=SETTINGS,
                 )
             raise no_table(url, self.declared) from error
+
+    def _refuse_to_bury(self, url: str) -> None:
+        """A new table over the parts of one whose log is gone would be the end of them."""
+        if self.place.names(SUMS) or any(Part.parse(name) for name in self.place.names()):
+            raise DamagedError(
+                f"The lake in {url} has parts of {self.declared.name}, and the log that names them is gone.",
+                f"Make it whole first: coinbase_insights verify {url} --repair",
+            )
 
     @property
     def version(self) -> int:
@@ -227,12 +246,16 @@ def table_url(lake: str, declared: Table) -> str:
 def no_table(lake: str, declared: Table) -> StorageError:
     """Make the error of a table that is not there."""
     if declared is RAW:
-        return StorageError(f"There is no lake in {lake}.", "Collect one with `coinbase_insights ingest --to`.")
+        return StorageError(
+            f"There is no lake in {lake}.", f"Collect one: coinbase_insights ingest -p ETH-USD --to {lake}"
+        )
     return StorageError(
         f"The lake in {lake} has no table {declared.name}.", f"Make it with `coinbase_insights build {lake}`."
     )
 
 
 def _add(part: Part, size: int, *, new: bool) -> AddAction:
-    statistics = {"numRecords": part.rows, "minValues": {}, "maxValues": {}, "nullCount": {}}
+    # No least and greatest values: where only some columns have them, delta-rs takes those of the others for null, and
+    # finds no row.
+    statistics = {"numRecords": part.rows}
     return AddAction(part.name, size, {}, time.time_ns() // 1_000_000, new, json.dumps(statistics))

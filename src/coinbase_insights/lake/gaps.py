@@ -51,6 +51,7 @@ class GapsMemory(msgspec.Struct):
     sequence: int | None = None
     beats: dict[str, int] = {}
     damaged: int = 0
+    opened_at: int = 0
 
 
 class Gaps:
@@ -68,20 +69,29 @@ class Gaps:
         """The newest `sequence_num` of the connection, on Advanced Trade."""
         self._beats: dict[str, int] = {}
         """When each product's newest heartbeat came."""
+        self._opened_at = 0
+        """When the connection was opened."""
         self._damaged = 0
         """Messages that were set aside, since the newest row that is whole."""
 
     def save(self) -> GapsMemory:
         """Give all that is remembered."""
         return GapsMemory(
-            self._at, self._connection, self._down, self._is_advanced, self._sequence, self._beats, self._damaged
+            self._at,
+            self._connection,
+            self._down,
+            self._is_advanced,
+            self._sequence,
+            self._beats,
+            self._damaged,
+            self._opened_at,
         )
 
     def load(self, memory: GapsMemory) -> None:
         """Go on where another one was saved."""
         self._at, self._connection, self._down = memory.at, memory.connection, memory.down
         self._is_advanced, self._sequence = memory.is_advanced, memory.sequence
-        self._beats, self._damaged = memory.beats, memory.damaged
+        self._beats, self._damaged, self._opened_at = memory.beats, memory.damaged, memory.opened_at
 
     def add(self, table: pa.Table) -> Iterator[Gap]:
         """Take rows in; give the gaps that have ended with them."""
@@ -127,13 +137,14 @@ class Gaps:
             if self._at and self._down is None:
                 self._down = "nobody was listening"
             self._connection, self._sequence, self._is_advanced = offset, None, None
+            self._opened_at = at
             self._beats.clear()
         elif isinstance(item, Lost) and self._down is None:
             self._down = item.reason
         elif isinstance(item, Unstored) and item.is_damage:
             self._damaged += item.count
         elif isinstance(item, Unstored):
-            yield Gap(self._connection, ALL, self._at, at, "the storage was full", item.count)
+            yield Gap(self._connection, ALL, max(self._at, self._opened_at), at, "the storage was full", item.count)
 
     def _missed(self, at: int, connection: int | None, sequence: int) -> Iterator[Gap]:
         """Find the messages that the exchange numbered and that did not come."""

@@ -53,6 +53,22 @@ class Landing:
         """Offset behind the last line that is in the lake."""
         return self.raw.landed(LOG)
 
+    def goes_on_from(self, oldest: int) -> bool:
+        """Tell whether the journal is that of the lake: the last line that has landed is the same in both.
+
+        `oldest` is the first line that the journal still has; where it has not the last that landed, nobody can tell.
+        """
+        last = self.landed - 1
+        mine = [part for part in self.raw.parts() if part.log == LOG]
+        if last < oldest or not mine:
+            return True
+        (line,) = SegmentReader(self._journal, last).read(last + 1, 1, GROUP_BYTES)
+        try:
+            newest = self.raw.read(mine[-1]).slice(mine[-1].rows - 1)
+        except StorageError:  # It is damaged, which is verify's to say.
+            return True
+        return bool(newest.equals(rows(LOG, last, [line], newest.column("connection")[0].as_py())))
+
     def land(self, until: int, told: Callable[[int], None] = lambda _: None) -> None:
         """Land all lines below an offset, and join parts now and then; `told` hears how far it has come.
 

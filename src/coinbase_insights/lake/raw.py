@@ -7,9 +7,9 @@ from .tables import RAW
 class Raw(Delta):
     """See `Delta`."""
 
-    def __init__(self, url: str, *, create: bool = False) -> None:
+    def __init__(self, url: str, *, create: bool = False, anew: bool = False) -> None:
         """Open it, as Delta."""
-        super().__init__(url, RAW, create=create)
+        super().__init__(url, RAW, create=create, anew=anew)
 
     def last_connection(self, log: str) -> int | None:
         """The connection of the last row of a log; None when there is none."""

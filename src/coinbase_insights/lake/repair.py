@@ -2,9 +2,11 @@
 
 Nothing is removed. A part says by its name what it holds, so the table is made anew from the parts that are whole;
 its log as it was, and each part that is damaged, go into `_aside` beside them, and what is damaged in the journal
-into `aside` there. It is for a lake that nobody writes meanwhile.
+into `aside` there. It is for a lake that nobody writes meanwhile. Killed at any moment, it goes on when it is called
+again: before it moves anything, it notes how far each log had come.
 """
 
+import json
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -17,20 +19,22 @@ from ..log.mend import mend
 from ..log.segments import segments, take_lock
 from ..message import Unstored
 from .delta import reaching, table_url
+from .gaps import is_damage
 from .landing import GROUP_LINES, LOG
 from .memories import FOLDER
+from .parquet import from_parquet
 from .parts import Part
 from .place import Place, place
 from .raw import Raw
-from .rows import rows
+from .rows import SCHEMA, rows
 from .sums import LOG as DELTA_LOG
 from .sums import SUMS
 from .tables import RAW, TABLES
-from .verify import Report
+from .verify import ASIDE, UNDER_REPAIR, Report, journal_end
 
-ASIDE = "_aside"
 WITHIN = ("", f"/{DELTA_LOG}", f"/{SUMS}")
 """The folders of a table."""
+NOTE = f"{ASIDE}/{UNDER_REPAIR}/landed.json"
 
 
 def repair(lake: str, journal: Path | None, report: Report) -> Iterator[str]:
@@ -40,23 +44,19 @@ def repair(lake: str, journal: Path | None, report: Report) -> Iterator[str]:
     """
     if report.is_whole:
         return
-    if report.made_faults:
-        with reaching(lake):
+    with reaching(lake):
+        if report.made_faults:
             yield from _give_up_what_was_made(lake)
-    landed = _landed(lake)
-    if report.has_faults_in_lake:
-        lock = None if journal is None else take_lock(journal / "lock")
-        try:
-            first = segments(journal)[0][0] if journal is not None and segments(journal) else None
-            goal = {**landed, LOG: first} if first is not None else landed
-            with reaching(lake):
-                yield from _rebuild(lake, goal)
-        finally:
-            if lock is not None:
-                os.close(lock)
         landed = _landed(lake)
-    if journal is not None:
-        yield from mend(journal, landed.get(LOG, 0), journal / "aside")
+        if journal is not None:
+            yield from mend(journal, landed.get(LOG, 0), journal / "aside")
+        if report.has_faults_in_lake:
+            lock = None if journal is None else take_lock(journal / "lock")
+            try:
+                yield from _rebuild(lake, landed, journal)
+            finally:
+                if lock is not None:
+                    os.close(lock)
 
 
 def _give_up_what_was_made(lake: str) -> Iterator[str]:
@@ -73,35 +73,61 @@ def _give_up_what_was_made(lake: str) -> Iterator[str]:
 
 
 def _landed(lake: str) -> dict[str, int]:
-    """Give how far each log has come; of a table that cannot be read, nothing."""
+    """Give how far each log has ever come, by whatever still knows it: the table, its parts, or a repair broken off."""
+    files = place(table_url(lake, RAW))
+    names = [*files.names(), *files.names(ASIDE)]
+    found = {part.log: 0 for part in map(Part.parse, names) if part is not None}
+    for part in map(Part.parse, names):
+        if part is not None:
+            found[part.log] = max(found[part.log], part.end)
+    if files.names(f"{ASIDE}/{UNDER_REPAIR}"):
+        found |= {log: max(end, found.get(log, 0)) for log, end in json.loads(files.read(NOTE)).items()}
     try:
         raw = Raw(lake)
-        return {log: raw.landed(log) for log in {part.log for part in raw.parts()}}
     except StorageError:
-        return {}
+        return found
+    return {log: max(end, raw.landed(log)) for log, end in found.items()}
 
 
-def _rebuild(lake: str, goal: dict[str, int]) -> Iterator[str]:
-    """Make the table anew; `goal` says up to where the lines of a log must be here."""
+def _rebuild(lake: str, landed: dict[str, int], journal: Path | None) -> Iterator[str]:
+    """Make the table anew, so that each log comes as far as before, or to where the journal goes on from."""
     files = place(table_url(lake, RAW))
-    whole = []
+    files.write(NOTE, json.dumps(landed).encode())
+    whole, number = [], _aside_number(files)
     for name in files.names():
         part = Part.parse(name)
         if part is None:
             continue
-        if part.fits(files.read(name)):
+        data = files.read(name)
+        if not part.fits(data):
+            files.move(name, f"{ASIDE}/{name}")
+            yield f"{name} is damaged: set aside"
+        elif not _is_stand_in(data):
             whole.append(part)
-            continue
-        files.move(name, f"{ASIDE}/{name}")
-        yield f"{name} is damaged: set aside"
-    number = _aside_number(files)
     for folder in (DELTA_LOG, SUMS):
         for name in files.names(folder):
             files.move(f"{folder}/{name}", f"{ASIDE}/{number}/{folder}/{name}")
     yield f"the log of the table is made anew; as it was it is in {ASIDE}/{number}"
-    raw = Raw(lake, create=True)
-    for log in sorted({part.log for part in whole} | set(goal)):
-        yield from _refill(raw, log, list(cover(part for part in whole if part.log == log)), goal.get(log, 0))
+    raw = Raw(lake, create=True, anew=True)
+    for log, end in sorted(landed.items()):
+        parts = list(cover(part for part in whole if part.log == log))
+        yield from _refill(raw, log, parts, _goal(log, end, journal))
+    files.remove(NOTE)
+
+
+def _goal(log: str, landed: int, journal: Path | None) -> int:
+    """Up to where the lines of a log must be in the lake: those that the journal still has land again from there."""
+    known = segments(journal) if log == LOG and journal is not None else []
+    if known and known[0][0] <= landed <= journal_end(known):
+        return known[0][0]
+    return landed
+
+
+def _is_stand_in(data: bytes) -> bool:
+    """Tell whether all rows of a part only say that there were others."""
+    table = from_parquet(data, SCHEMA)
+    pairs = zip(table.column("channel").to_pylist(), table.column("message").to_pylist(), strict=True)
+    return all(is_damage(channel, message) for channel, message in pairs)
 
 
 def cover(parts: Iterable[Part]) -> Iterator[Part]:
@@ -115,25 +141,30 @@ def cover(parts: Iterable[Part]) -> Iterator[Part]:
 
 def _refill(raw: Raw, log: str, parts: list[Part], goal: int) -> Iterator[str]:
     """Commit the parts of a log in their order, and rows about what is missing between them, up to the goal."""
+    stamp = _first_stamp(raw, parts)
     for part in parts:
         if part.first > raw.landed(log):
-            yield _fill(raw, log, part.first)
+            yield _fill(raw, log, part.first, stamp)
         raw.take_back(part)
+        stamp = _stamps(raw, part)[-1]
     if goal > raw.landed(log):
-        yield _fill(raw, log, goal)
+        yield _fill(raw, log, goal, stamp)
 
 
-def _fill(raw: Raw, log: str, until: int) -> str:
+def _fill(raw: Raw, log: str, until: int, stamp: int) -> str:
     first = raw.landed(log)
-    raw.land(log, first, _about(log, first, until, _newest(raw, log)))
+    raw.land(log, first, _about(log, first, until, stamp))
     return f"{log}: the lines {first} to {until - 1} are gone; rows in their place say so"
 
 
-def _newest(raw: Raw, log: str) -> int:
-    """Give when the last line of a log reached us, in nanoseconds; 0 when there is none."""
-    mine = [part for part in raw.parts() if part.log == log]
-    column = raw.read(mine[-1]).column("received_at").cast(pa.int64()) if mine else ()
-    return column[len(column) - 1].as_py() * 1000 if len(column) else 0
+def _first_stamp(raw: Raw, parts: list[Part]) -> int:
+    """When the first line that is known of a log reached us; 0 when there is none."""
+    return _stamps(raw, parts[0])[0] if parts else 0
+
+
+def _stamps(raw: Raw, part: Part) -> list[int]:
+    """When the lines of a part reached us, in nanoseconds."""
+    return [at * 1000 for at in raw.read(part).column("received_at").cast(pa.int64()).to_pylist()]
 
 
 def _about(log: str, first: int, until: int, stamp: int) -> Iterator[pa.Table]:
@@ -145,6 +176,6 @@ def _about(log: str, first: int, until: int, stamp: int) -> Iterator[pa.Table]:
 def _aside_number(files: Place) -> int:
     """Give the first number under which nothing was set aside yet."""
     number = 1
-    while files.names(f"{ASIDE}/{number}/{DELTA_LOG}"):
+    while files.names(f"{ASIDE}/{number}/{DELTA_LOG}") or files.names(f"{ASIDE}/{number}/{SUMS}"):
         number += 1
     return number

@@ -35,6 +35,9 @@ from .sums import LOG as DELTA_LOG
 from .sums import SUMS, sum_line, sum_name
 from .tables import RAW, TABLES, Table
 
+ASIDE, UNDER_REPAIR = "_aside", "under-repair"
+"""Where repair sets things aside, and the folder in which it notes what it is about."""
+
 
 @dataclass(slots=True)
 class Report:
@@ -68,7 +71,12 @@ def verify(lake: str, journal: Path | None, told: Callable[[int, int], None] = l
     """
     report = Report()
     with reaching(lake):
-        report.faults += log_faults(place(table_url(lake, RAW)))
+        files = place(table_url(lake, RAW))
+        report.faults += log_faults(files)
+        if files.names(f"{ASIDE}/{UNDER_REPAIR}"):
+            report.faults.append(f"a repair was broken off; go on with it: coinbase_insights verify {lake} --repair")
+        elif not files.names(DELTA_LOG) and any(Part.parse(name) for name in files.names()):
+            report.faults.append(f"the log that names the parts in {table_url(lake, RAW)} is gone")
     try:
         raw = Raw(lake)
         parts = raw.parts()
@@ -86,9 +94,14 @@ def verify(lake: str, journal: Path | None, told: Callable[[int, int], None] = l
             report.made_faults += _made_faults(lake, declared)
     report.faults += report.made_faults
     if journal is not None:
-        known = segments(journal)
-        raw.refresh()  # After the look at the journal: what has left it meanwhile is in the lake by now.
-        _check_journal(known, raw.landed(LOG), report)
+        try:
+            known = segments(journal)
+            raw.refresh()  # After the look at the journal: what has left it meanwhile is in the lake by now.
+            _check_journal(known, raw.landed(LOG), report)
+        except OSError as error:
+            report.faults.append(f"{error.filename} cannot be read: {error.strerror}")
+    elif any(part.log == LOG for part in parts) and "://" not in lake:
+        report.notes.append(f"there is no journal in {lake}: nothing is known of what had not landed")
     return report
 
 
@@ -199,6 +212,12 @@ def _row_faults(part: Part, table: pa.Table) -> Iterator[str]:
         yield f"{part.name} does not hold the lines {part.first} to {part.end - 1} in their order"
     if table.column("log").unique().to_pylist() != [part.log]:
         yield f"{part.name} holds rows of another log"
+
+
+def journal_end(known: list[tuple[int, Path]]) -> int:
+    """Give the offset behind the last line of a journal that is whole."""
+    first, path = known[-1]
+    return first + sum(1 for _ in sealed(path)) + sum(line.endswith(b"\n") for line in unsealed(path))
 
 
 def _check_journal(known: list[tuple[int, Path]], landed: int, report: Report) -> None:

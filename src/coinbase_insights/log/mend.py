@@ -38,10 +38,10 @@ def _mend(folder: Path, landed: int, aside: Path) -> Iterator[str]:
             _write(segment_path(folder, expected), [first - expected])
             yield f"lines {expected} to {first - 1} are gone; {segment_path(folder, expected).name} says so"
         following = known[number + 1][0] if number + 1 < len(known) else None
-        count = _whole_lines(path, is_last=following is None)
+        count = _whole_lines(path, first, landed, is_last=following is None)
         if count is None or (following is not None and first + count > following):
-            yield _mend_one(path, first, following, aside)
-            count = _whole_lines(path, is_last=following is None) or 0
+            yield _mend_one(path, first, landed, following, aside)
+            count = _whole_lines(path, first, landed, is_last=following is None) or 0
         expected = first + count
     if known and expected < landed:
         for _, path in segments(folder):
@@ -49,25 +49,29 @@ def _mend(folder: Path, landed: int, aside: Path) -> Iterator[str]:
         yield f"the journal ended at line {expected}, before the lake: it is in {aside}"
 
 
-def _whole_lines(path: Path, *, is_last: bool) -> int | None:
+def _whole_lines(path: Path, first: int, landed: int, *, is_last: bool) -> int | None:
     """Count the lines of a segment; None when it is damaged. A line that a crash has torn is none yet."""
     left = unsealed(path)
-    if left and not (is_last and _is_tail(left)):
-        return None
     try:
-        return sum(1 for _ in sealed(path)) + sum(line.endswith(b"\n") for line in left)
+        count = sum(1 for _ in sealed(path))
     except StorageError:
         return None
+    if left and not (is_last and _is_tail(left, first + count, landed)):
+        return None
+    return count + sum(line.endswith(b"\n") for line in left)
 
 
-def _is_tail(lines: list[bytes]) -> bool:
-    """Tell whether these can be lines that no sum vouches for yet; a crash may have torn the last."""
-    return all(decode(line) is not None for line in lines if line.endswith(b"\n"))
+def _is_tail(lines: list[bytes], first: int, landed: int) -> bool:
+    """Tell whether these can be lines that no sum vouches for yet; a crash may have torn the last.
+
+    Lines below `landed` were vouched for, or they had not landed.
+    """
+    return first >= landed and all(decode(line) is not None for line in lines if line.endswith(b"\n"))
 
 
-def _mend_one(path: Path, first: int, following: int | None, aside: Path) -> str:
+def _mend_one(path: Path, first: int, landed: int, following: int | None, aside: Path) -> str:
     """Write a segment anew with what is whole in it."""
-    blocks = list(_blocks(path, is_last=following is None))
+    blocks = list(_blocks(path, first, landed, is_last=following is None))
     if following is not None:
         _fit(blocks, following - first)
     missing = sum(block for block in blocks if isinstance(block, int))
@@ -76,19 +80,22 @@ def _mend_one(path: Path, first: int, following: int | None, aside: Path) -> str
     return f"{path.name}: {missing} lines are damaged or gone; the file as it was is {kept}"
 
 
-def _blocks(path: Path, *, is_last: bool) -> Iterator[bytes | int]:
+def _blocks(path: Path, first: int, landed: int, *, is_last: bool) -> Iterator[bytes | int]:
     """Give the blocks of a segment as they are; of one that is damaged, how many lines it has had."""
     with path.open("rb") as file:
         while (lines := read_block(file)) is not None:
             last = lines.pop()
             if vouches(last, len(lines), crc32(b"".join(lines))):
+                first += len(lines)
                 yield b"".join([*lines, last])
                 continue
             said = SUM(last)
             count = int(said[2]) if said is not None else 0
-            yield count if len(lines) <= count < 2 * len(lines) else len(lines)
+            count = count if len(lines) <= count < 2 * len(lines) else len(lines)
+            first += count
+            yield count
     left = unsealed(path)
-    if left and is_last and _is_tail(left):
+    if left and is_last and _is_tail(left, first, landed):
         yield b"".join(left)
     elif left:
         yield sum(b"\t#sum " not in line for line in left)

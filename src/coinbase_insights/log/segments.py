@@ -64,7 +64,7 @@ class Segments:
     def __init__(
         self, folder: Path, *, start: int = 0, most_bytes: int | None = None, segment_bytes: int = SEGMENT_BYTES
     ) -> None:
-        """Take up a journal where it ends, or begin one at the offset `start`.
+        """Take up a journal where it ends, or begin one at the offset `start`, up to which lines have landed.
 
         Raises LockedError when another process writes it, and StorageError when the folder cannot be written or the
         journal is damaged.
@@ -99,6 +99,10 @@ class Segments:
         self._size, self._crc, self._unsummed = tail.size, tail.crc, tail.unsummed
         self.durable = self.end - tail.unsummed
         """Lines with offsets below this are on the disk."""
+        if known and self.durable < min(start, self.end):  # Only what a sum vouches for has ever landed.
+            self._file.close()
+            os.close(self._lock)
+            raise damaged(path, tail.size)
         self.sync()
 
     def _recover(self, path: Path) -> "Tail":
@@ -276,7 +280,7 @@ class Tail(NamedTuple):
 def recover(file: FileIO, path: Path) -> Tail:
     """Find the end of a segment and cut off what a crash has left behind the last whole line.
 
-    Raises StorageError when a line that a sum has vouched for is damaged: nothing is written behind it.
+    Raises DamagedError when a line before it is damaged: nothing is written behind that.
     """
     file.seek(0)
     lines = crc = unsummed = size = 0
@@ -286,12 +290,12 @@ def recover(file: FileIO, path: Path) -> Tail:
                 if not vouches(line, unsummed, crc):
                     raise damaged(path, size)
                 unsummed = crc = 0
-            elif line.endswith(b"\n") and decode(line) is not None:
-                lines, unsummed, crc = lines + 1, unsummed + 1, crc32(line, crc)
-            elif any(is_sum(later) for later in reader):
+            elif not line.endswith(b"\n"):
+                break
+            elif decode(line) is None:
                 raise damaged(path, size)
             else:
-                break
+                lines, unsummed, crc = lines + 1, unsummed + 1, crc32(line, crc)
             size += len(line)
     torn = os.fstat(file.fileno()).st_size - size
     if torn:
