@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from . import collecting, folding, page, program, receiving
+from . import building, collecting, folding, page, program, receiving
 from .row import Row, text_table
 
 GROUPS = {
@@ -11,6 +11,7 @@ GROUPS = {
     "folding": folding.rows,
     "program": program.rows,
     "collecting": collecting.rows,
+    "building": building.rows,
 }
 
 

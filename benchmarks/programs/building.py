@@ -16,7 +16,7 @@ from coinbase_insights.lake.delta import Delta
 from coinbase_insights.lake.tables import QUOTES, schema
 
 PRODUCTS = [f"COIN{number}-USD" for number in range(10)]
-PIECE = 500_000
+PIECE = 100_000
 START = 1_700_000_000_000_000
 
 

@@ -22,7 +22,7 @@ from deltalake.transaction import AddAction, RemoveAction
 from obstore.exceptions import BaseError
 
 from ..errors import DamagedError, LockedError, StorageError
-from .parquet import from_parquet, to_parquet
+from .parquet import from_parquet, groups, to_parquet
 from .parts import Part
 from .place import Place, place
 from .sums import SUMS, Sums
@@ -31,8 +31,8 @@ from .tables import RAW, Table, schema
 SETTINGS = {"delta.logRetentionDuration": "interval 1 days", "delta.checkpointInterval": "100"}
 MADE_OF = "made of"
 """The app transaction that says how far of another table this one was made."""
-LANDED_LEVEL, COMPACTED_LEVEL = 3, 9
-"""Of zstd: quick at first, small in the end."""
+COMPACTED_LEVEL = 9
+"""Of zstd, for parts that are joined: small in the end."""
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 """Colours that the library writes into its errors."""
 _DECODED = re.compile(r"%[0-9A-Fa-f]{2}|\\").search
@@ -139,7 +139,7 @@ class Delta:
         landed = self.landed(log)
         if first != landed:
             raise StorageError(f"{log} would go on at {first} in {self.url}, where it has come to {landed}.")
-        data, count = to_parquet(tables, self.declared, LANDED_LEVEL)
+        data, count = to_parquet(tables, self.declared, self.declared.level)
         made = [] if made_until is None else [Transaction(MADE_OF, made_until)]
         if not count:
             if made:
@@ -161,8 +161,8 @@ class Delta:
         """
         for part in self.parts():
             if part.log == (log or self.declared.name) and part.end > first and part.first < until:
-                start = max(first, part.first)
-                yield self.read(part).slice(start - part.first, min(until, part.end) - start)
+                data = self.bytes_of(part)
+                yield from groups(data, self._schema, max(0, first - part.first), until - part.first)
 
     def refresh(self) -> None:
         """See what has been committed since. Raises StorageError when the place cannot be reached."""

@@ -1,6 +1,6 @@
 """Rows of a table as the bytes of a Parquet file, and back. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from io import BytesIO
 
 import pyarrow as pa
@@ -17,7 +17,22 @@ def from_parquet(data: bytes, declared: pa.Schema) -> pa.Table:
 
     A column that it has not is null, or 0; one of another type is converted; one that we do not know is left out.
     """
-    table = pq.ParquetFile(pa.BufferReader(data)).read()
+    return as_declared(pq.ParquetFile(pa.BufferReader(data)).read(), declared)
+
+
+def groups(data: bytes, declared: pa.Schema, first: int, until: int) -> Iterator[pa.Table]:
+    """Give the rows from one number up to another, and hold no more of the file at once than a group of them."""
+    file, start = pq.ParquetFile(pa.BufferReader(data)), 0
+    for number in range(file.num_row_groups):
+        end = start + file.metadata.row_group(number).num_rows
+        if start < until and end > first:
+            table = as_declared(file.read_row_group(number), declared)
+            yield table.slice(max(0, first - start), min(until, end) - max(first, start))
+        start = end
+
+
+def as_declared(table: pa.Table, declared: pa.Schema) -> pa.Table:
+    """Give rows with the columns that are declared now, whatever version of ours wrote them."""
     if table.schema.equals(declared):
         return table
     return pa.table([_declared(table, field) for field in declared], schema=declared)
@@ -35,8 +50,8 @@ def to_parquet(tables: Iterable[pa.Table], declared: Table, level: int) -> tuple
     No column is larger than its text: whole numbers are kept as steps, names and prices once a group.
     """
     steps = [each.name for each in declared.columns if each.kind in ("whole", "small", "time")]
-    often = [each.name for each in declared.columns if each.kind in ("name", "price", "size")]
-    reals = [each.name for each in declared.columns if each.kind == "real"]
+    often = [each.name for each in declared.columns if each.kind in ("name", "price")]
+    reals = [each.name for each in declared.columns if each.kind in ("real", "size")]
     sink, count = BytesIO(), 0
     with pq.ParquetWriter(
         sink,
@@ -47,6 +62,7 @@ def to_parquet(tables: Iterable[pa.Table], declared: Table, level: int) -> tuple
         column_encoding=dict.fromkeys(steps, "DELTA_BINARY_PACKED") | dict.fromkeys(reals, "BYTE_STREAM_SPLIT"),
         data_page_size=PAGE_BYTES,
         write_page_checksum=True,
+        store_schema=False,
         write_statistics=steps,
     ) as writer:
         for table in tables:

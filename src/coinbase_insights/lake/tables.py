@@ -33,6 +33,8 @@ class Table(NamedTuple):
     name: str
     meaning: str
     columns: tuple[Column, ...]
+    level: int = 3
+    """Of zstd, for rows as they are landed; those that are joined get a higher one."""
 
 
 RAW = Table(
@@ -82,6 +84,7 @@ QUOTES = Table(
             True,
         ),
     ),
+    level=9,
 )
 
 _WINDOWS = ("1m", "5m", "15m")
