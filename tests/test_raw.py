@@ -231,7 +231,7 @@ def test_what_is_joined_follows_each_other_and_is_worth_it(sizes: list[int]) -> 
     for size in sizes:
         parts.append(Part("journal", first, size, "0" * 64))
         first += size
-    run = worth_joining(parts)
+    run = worth_joining(parts, {})
     assert all(one.end == other.first for one, other in pairwise(run))
     assert not run or (len(run) >= FEWEST and run[0].rows <= sum(part.rows for part in run[1:]))
 

@@ -25,7 +25,7 @@ from .options import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from .collect import Delivery, Standing
     from .log.segments import Segments
@@ -75,6 +75,8 @@ def ingest(
     seconds = None if length is None else settings.duration(length)
     commit_seconds = settings.duration(every)
     if source is not None:
+        flags = {"-p": product_id, "--all-products": all_products, "--journal": journal, "--journal-limit": limit}
+        _refuse(to, flags | {"--fsync-always": fsync_always, "--health-port": health_port is not None})
         _relay(source, to, commit_seconds, seconds)
         return
     if bool(product_id) == all_products:
@@ -118,7 +120,7 @@ def _opened(to: str, folder: Path, most_bytes: int | None) -> "tuple[Segments, D
         from .log.kafka import Sending, address
 
         where = address(to)
-        return _segments(folder, 0, most_bytes), Sending(where, folder)
+        return _segments(folder, None, most_bytes), Sending(where, folder)
     from .lake.landing import LOG, Landing
     from .lake.raw import Raw
 
@@ -136,19 +138,23 @@ def _opened(to: str, folder: Path, most_bytes: int | None) -> "tuple[Segments, D
     return kept, landing
 
 
-def _segments(folder: Path, landed: int, most_bytes: int | None) -> "Segments":
+def _segments(folder: Path, landed: int | None, most_bytes: int | None) -> "Segments":
     """Take the journal up; what a power cut has left damaged is set aside, and said to be missing."""
-    from .errors import DamagedError
     from .log.mend import mend
     from .log.segments import Segments
 
-    try:
-        return Segments(folder, start=landed, most_bytes=most_bytes)
-    except DamagedError as error:
-        say(f"warning: {error.message}")
-        for done in mend(folder, landed, folder / "aside"):
+    if folder.is_dir():
+        for done in mend(folder, landed, folder / "aside", fits=False):
             say(f"repaired: {done}")
-    return Segments(folder, start=landed, most_bytes=most_bytes)
+    return Segments(folder, start=landed or 0, most_bytes=most_bytes)
+
+
+def _refuse(to: str, flags: "Mapping[str, object]") -> None:
+    """Refuse what means nothing where messages come from a topic."""
+    if given := [name for name, value in flags.items() if value]:
+        raise UsageError(f"ingest --from a topic has no {' and no '.join(given)}.", "Leave it out.")
+    if to.startswith(TOPIC):
+        raise UsageError("ingest --from a topic goes into a lake.", "Name a folder or an address after --to.")
 
 
 def _relay(source: str, to: str, commit_seconds: float, seconds: float | None) -> None:
@@ -198,6 +204,7 @@ def verify(
         folder = None
     report = check(lake, folder, _progress())
     if mend and not report.is_whole:
+        _must_know_the_journal(lake, folder)
         for done in repair(lake, folder, report):
             say(f"repaired: {done}")
         report = check(lake, folder, _progress())
@@ -214,6 +221,18 @@ def verify(
         )
     if not report.is_whole:
         raise typer.Exit(1)
+
+
+def _must_know_the_journal(lake: str, folder: Path | None) -> None:
+    """A lake that was made of a journal is not repaired without it: it holds what had not landed, and the lock."""
+    from .lake.landing import LOG
+    from .lake.repair import landed
+
+    if folder is None and LOG in landed(lake):
+        raise UsageError(
+            f"The lake in {lake} was made of a journal, and it is not there.",
+            "Name its folder: --journal PATH; if it is lost, an empty one.",
+        )
 
 
 def gaps(lake: LakeArgument, output: ListFormatOption = ListFormat.LINES) -> None:

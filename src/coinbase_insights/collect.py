@@ -16,7 +16,7 @@ from typing import Protocol
 
 from msgspec import structs
 
-from .errors import LockedError, StorageError
+from .errors import InsightsError, LockedError, StorageError
 from .log.segments import Segments
 from .message import Item, Lost, Message, Opened
 from .running import in_background, next_signal, race
@@ -103,6 +103,8 @@ class Collect:
         """Nothing happens before `run`."""
         self.ended_by = ""
         """The signal that ended the run; empty when it ended by itself."""
+        self._why = ""
+        """What went wrong so that the run ended."""
         self._journal = journal
         self._landing = landing
         self._pace = pace
@@ -128,6 +130,9 @@ class Collect:
         works = (self._signalled(), self._read(items), self._sync(), self._land(), self._tell(tell, tell_every))
         try:
             await race(works, seconds)
+        except InsightsError as error:
+            self._why = error.message
+            raise
         finally:
             await self._finish()
             tell(self.standing())
@@ -141,14 +146,16 @@ class Collect:
             self._journal.write(
                 Lost(
                     time.time_ns(),
-                    f"ended by {self.ended_by}" if self.ended_by else "ended as asked",
+                    self._why or (f"ended by {self.ended_by}" if self.ended_by else "ended as asked"),
                     messages=self._here,
                 )
             )
-        self._journal.sync()
-        with suppress(TimeoutError, StorageError):
-            await asyncio.wait_for(in_background(self._land_all), LAST_LANDING)
-        self._journal.close()
+        try:
+            self._journal.sync()
+            with suppress(TimeoutError, InsightsError):
+                await asyncio.wait_for(in_background(self._land_all), LAST_LANDING)
+        finally:
+            self._journal.close()
 
     async def _read(self, items: AsyncGenerator[Item]) -> None:
         journal, always = self._journal, self._pace.fsync_always

@@ -62,7 +62,7 @@ async def in_background(work: Callable[[], T]) -> T:
     loop = asyncio.get_running_loop()
     future: asyncio.Future[T] = loop.create_future()
 
-    def settle(result: T | None, error: Exception | None) -> None:
+    def settle(result: T | None, error: BaseException | None) -> None:
         if future.done():
             return
         if error is not None:
@@ -74,7 +74,7 @@ async def in_background(work: Callable[[], T]) -> T:
         result, problem = None, None
         try:
             result = work()
-        except Exception as error:  # noqa: BLE001 - it is handed on to whoever awaits
+        except BaseException as error:  # noqa: BLE001 - it is handed on to whoever awaits, a panic of Rust too
             problem = error
         with suppress(RuntimeError):  # The program has ended meanwhile.
             loop.call_soon_threadsafe(settle, result, problem)

@@ -29,7 +29,7 @@ def test_row_45_nothing_is_unpickled_or_evaluated() -> None:
 @pytest.mark.parametrize("words", [
     ["ingest", "-p", "ETH-USD", "--to", "az://nowhere/lake", "--journal", "journal", "--verbose"],
     ["verify", "az://nowhere/lake"],
-    ["ingest", "-p", "ETH-USD", "--to", f"kafka://user:{CANARY}@127.0.0.1:1/topic"],
+    ["ingest", "-p", "ETH-USD", "--to", f"kafka://user:{CANARY}@127.0.0.1:1/topic", "--journal", "journal"],
 ])  # fmt: skip
 def test_row_45_a_key_is_told_to_nobody(words: list[str], tmp_path: Path) -> None:
     environment = {

@@ -55,7 +55,7 @@ _fold = numba.njit(cache=True, nogil=True, _nrt=False)(fold_module.fold)  # type
 
 def is_compiled() -> bool:
     """Tell whether these rules were compiled before and their machine code kept."""
-    return any(Path(_cache_folder()).rglob("*.nbc"))
+    return any(Path(str(numba.config.CACHE_DIR)).rglob("*.nbc"))  # type: ignore[attr-defined]  # set at run time
 
 
 def columns(

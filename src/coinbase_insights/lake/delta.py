@@ -35,6 +35,10 @@ COMPACTED_LEVEL = 9
 """Of zstd, for parts that are joined: small in the end."""
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 """Colours that the library writes into its errors."""
+ASIDE = "_aside"
+"""The folder for what repair sets aside."""
+UNDER_REPAIR = f"{ASIDE}/under-repair"
+"""The folder in which a repair notes what it is about, until it is done."""
 _DECODED = re.compile(r"%[0-9A-Fa-f]{2}|\\").search
 """What delta-rs reads in a path as another character."""
 _NO_CLEANING = PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
@@ -61,6 +65,11 @@ class Delta:
             self.place: Place = place(self.url)
             self.sums = Sums(self.place)
             self._table = self._open(url, create, anew)
+            if create and not anew and self.place.names(UNDER_REPAIR):
+                raise DamagedError(
+                    f"A repair of the lake in {url} was broken off.",
+                    f"Go on with it: coinbase_insights verify {url} --repair",
+                )
             if create:
                 self.sums.complete()
 
@@ -82,7 +91,8 @@ class Delta:
 
     def _refuse_to_bury(self, url: str) -> None:
         """A new table over the parts of one whose log is gone would be the end of them."""
-        if self.place.names(SUMS) or any(Part.parse(name) for name in self.place.names()):
+        is_unfinished = bool(self.place.names(UNDER_REPAIR))
+        if is_unfinished or self.place.names(SUMS) or any(Part.parse(name) for name in self.place.names()):
             raise DamagedError(
                 f"The lake in {url} has parts of {self.declared.name}, and the log that names them is gone.",
                 f"Make it whole first: coinbase_insights verify {url} --repair",
@@ -97,6 +107,13 @@ class Delta:
         """Offset behind the last line of a log that is here; 0 when there is none."""
         with reaching(self.url):
             return self._table.transaction_version(log) or 0
+
+    def sizes(self) -> dict[str, int]:
+        """Give the bytes of each part, by its name."""
+        with reaching(self.url):
+            actions = pa.table(self._table.get_add_actions())
+        names, sizes = (actions.column(name).to_pylist() for name in ("path", "size_bytes"))
+        return dict(zip(names, sizes, strict=True))
 
     def parts(self) -> list[Part]:
         """Give all parts, by their logs and offsets. Raises StorageError for a file that is none."""
@@ -148,6 +165,10 @@ class Delta:
         part = self._write(log, first, count, data)
         self._commit([_add(part, len(data), new=True)], [Transaction(log, part.end), *made], part)
         return part
+
+    def groups(self, part: Part) -> Iterator[pa.Table]:
+        """Give the rows of a part, a group of them at a time. Raises as `read`."""
+        yield from groups(self.bytes_of(part), self._schema, 0, part.rows)
 
     def take_back(self, part: Part) -> None:
         """Name a part that is there already, whose rows follow those that are here. Raises as `land`."""

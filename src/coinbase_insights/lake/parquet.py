@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from io import BytesIO
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -31,6 +32,15 @@ def groups(data: bytes, declared: pa.Schema, first: int, until: int) -> Iterator
         start = end
 
 
+def last_value(data: bytes, name: str) -> Any:  # noqa: ANN401 - of whatever kind the column is
+    """Give what stands last in a column, and read no more than its last group; None where there is no row."""
+    file = pq.ParquetFile(pa.BufferReader(data))
+    if not file.metadata.num_rows:
+        return None
+    column = file.read_row_group(file.num_row_groups - 1, columns=[name]).column(name)
+    return column[len(column) - 1].as_py()
+
+
 def as_declared(table: pa.Table, declared: pa.Schema) -> pa.Table:
     """Give rows with the columns that are declared now, whatever version of ours wrote them."""
     if table.schema.equals(declared):
@@ -47,11 +57,11 @@ def _declared(table: pa.Table, field: pa.Field) -> pa.Array:
 def to_parquet(tables: Iterable[pa.Table], declared: Table, level: int) -> tuple[bytes, int]:
     """Write rows as one Parquet file, each table a row group, and count them; `level` is that of zstd.
 
-    No column is larger than its text: whole numbers are kept as steps, names and prices once a group.
+    No column is larger than its text: whole numbers are kept as steps, names and prices once a group. Only encodings
+    that Spark 3.5 and Polars read are used, which leaves BYTE_STREAM_SPLIT out.
     """
     steps = [each.name for each in declared.columns if each.kind in ("whole", "small", "time")]
-    often = [each.name for each in declared.columns if each.kind in ("name", "price")]
-    reals = [each.name for each in declared.columns if each.kind in ("real", "size")]
+    often = [each.name for each in declared.columns if each.kind in ("name", "price", "size")]
     sink, count = BytesIO(), 0
     with pq.ParquetWriter(
         sink,
@@ -59,7 +69,7 @@ def to_parquet(tables: Iterable[pa.Table], declared: Table, level: int) -> tuple
         compression="zstd",
         compression_level=level,
         use_dictionary=often,
-        column_encoding=dict.fromkeys(steps, "DELTA_BINARY_PACKED") | dict.fromkeys(reals, "BYTE_STREAM_SPLIT"),
+        column_encoding=dict.fromkeys(steps, "DELTA_BINARY_PACKED"),
         data_page_size=PAGE_BYTES,
         write_page_checksum=True,
         store_schema=False,

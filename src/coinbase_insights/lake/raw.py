@@ -1,6 +1,7 @@
 """The table `raw`: every message, as it came from the journal or from topics."""
 
 from .delta import Delta
+from .parquet import last_value
 from .tables import RAW
 
 
@@ -16,5 +17,5 @@ class Raw(Delta):
         mine = [part for part in self.parts() if part.log == log]
         if not mine:
             return None
-        column = self.read(mine[-1]).column("connection")
-        return column[len(column) - 1].as_py() if len(column) else None
+        connection: int | None = last_value(self.bytes_of(mine[-1]), "connection")
+        return connection

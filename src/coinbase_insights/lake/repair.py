@@ -8,8 +8,9 @@ again: before it moves anything, it notes how far each log had come.
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -18,7 +19,7 @@ from ..log.journal import encode
 from ..log.mend import mend
 from ..log.segments import segments, take_lock
 from ..message import Unstored
-from .delta import reaching, table_url
+from .delta import ASIDE, UNDER_REPAIR, reaching, table_url
 from .gaps import is_damage
 from .landing import GROUP_LINES, LOG
 from .memories import FOLDER
@@ -30,11 +31,13 @@ from .rows import SCHEMA, rows
 from .sums import LOG as DELTA_LOG
 from .sums import SUMS
 from .tables import RAW, TABLES
-from .verify import ASIDE, UNDER_REPAIR, Report, journal_end
+from .verify import Report, journal_end
 
 WITHIN = ("", f"/{DELTA_LOG}", f"/{SUMS}")
 """The folders of a table."""
-NOTE = f"{ASIDE}/{UNDER_REPAIR}/landed.json"
+NOTE = f"{UNDER_REPAIR}/landed.json"
+NOWHERE = 2**63
+"""An offset behind all others."""
 
 
 def repair(lake: str, journal: Path | None, report: Report) -> Iterator[str]:
@@ -47,16 +50,22 @@ def repair(lake: str, journal: Path | None, report: Report) -> Iterator[str]:
     with reaching(lake):
         if report.made_faults:
             yield from _give_up_what_was_made(lake)
-        landed = _landed(lake)
-        if journal is not None:
-            yield from mend(journal, landed.get(LOG, 0), journal / "aside")
+        ends = landed(lake)
+        mended = [] if journal is None else list(mend(journal, ends.get(LOG, 0), journal / "aside"))
+        yield from mended
         if report.has_faults_in_lake:
             lock = None if journal is None else take_lock(journal / "lock")
             try:
-                yield from _rebuild(lake, landed, journal)
+                yield from _rebuild(lake, ends, _again_from(ends.get(LOG, 0), None if mended else journal))
             finally:
                 if lock is not None:
                     os.close(lock)
+
+
+def _again_from(end: int, journal: Path | None) -> int:
+    """From which line on a journal that is whole can land again what the lake has lost."""
+    known = segments(journal) if journal is not None else []
+    return known[0][0] if known and known[0][0] <= end <= journal_end(known) else NOWHERE
 
 
 def _give_up_what_was_made(lake: str) -> Iterator[str]:
@@ -72,16 +81,16 @@ def _give_up_what_was_made(lake: str) -> Iterator[str]:
     yield f"what was made from raw is in {ASIDE}/{number}; `coinbase_insights build {lake}` makes it anew"
 
 
-def _landed(lake: str) -> dict[str, int]:
+def landed(lake: str) -> dict[str, int]:
     """Give how far each log has ever come, by whatever still knows it: the table, its parts, or a repair broken off."""
     files = place(table_url(lake, RAW))
-    names = [*files.names(), *files.names(ASIDE)]
-    found = {part.log: 0 for part in map(Part.parse, names) if part is not None}
+    names = [*files.names(), *(name for number in _asides(files) for name in files.names(f"{ASIDE}/{number}"))]
+    found: dict[str, int] = {}
     for part in map(Part.parse, names):
         if part is not None:
-            found[part.log] = max(found[part.log], part.end)
-    if files.names(f"{ASIDE}/{UNDER_REPAIR}"):
-        found |= {log: max(end, found.get(log, 0)) for log, end in json.loads(files.read(NOTE)).items()}
+            found[part.log] = max(found.get(part.log, 0), part.end)
+    note = _note(files)
+    found |= {log: max(end, found.get(log, 0)) for log, end in note.get("landed", {}).items()}
     try:
         raw = Raw(lake)
     except StorageError:
@@ -89,19 +98,34 @@ def _landed(lake: str) -> dict[str, int]:
     return {log: max(end, raw.landed(log)) for log, end in found.items()}
 
 
-def _rebuild(lake: str, landed: dict[str, int], journal: Path | None) -> Iterator[str]:
-    """Make the table anew, so that each log comes as far as before, or to where the journal goes on from."""
+def _note(files: Place) -> dict[str, Any]:
+    """Give what a repair that was broken off has noted; nothing where there was none."""
+    if not files.names(UNDER_REPAIR):
+        return {}
+    note: dict[str, Any] = json.loads(files.read(NOTE))
+    return note
+
+
+def _asides(files: Place) -> Iterator[int]:
+    """Give the numbers under which something was set aside."""
+    number = 1
+    while any(files.names(f"{ASIDE}/{number}{within}") for within in WITHIN):
+        yield number
+        number += 1
+
+
+def _rebuild(lake: str, ends: dict[str, int], again_from: int) -> Iterator[str]:
+    """Make the table anew, so that each log comes as far as before, or to where the journal lands it again."""
     files = place(table_url(lake, RAW))
-    files.write(NOTE, json.dumps(landed).encode())
-    whole, number = [], _aside_number(files)
-    for name in files.names():
-        part = Part.parse(name)
-        if part is None:
-            continue
-        data = files.read(name)
-        if not part.fits(data):
-            files.move(name, f"{ASIDE}/{name}")
-            yield f"{name} is damaged: set aside"
+    named = _note(files).get("parts") or _named(lake)
+    files.write(NOTE, json.dumps({"landed": ends, "parts": named}).encode())
+    number = sum(1 for _ in _asides(files)) + 1
+    whole = []
+    for part in filter(None, map(Part.parse, files.names())):
+        data = _data(files, part.name)
+        if data is None or not part.fits(data):
+            files.move(part.name, f"{ASIDE}/{number}/{part.name}")
+            yield f"{part.name} is damaged: set aside"
         elif not _is_stand_in(data):
             whole.append(part)
     for folder in (DELTA_LOG, SUMS):
@@ -109,18 +133,31 @@ def _rebuild(lake: str, landed: dict[str, int], journal: Path | None) -> Iterato
             files.move(f"{folder}/{name}", f"{ASIDE}/{number}/{folder}/{name}")
     yield f"the log of the table is made anew; as it was it is in {ASIDE}/{number}"
     raw = Raw(lake, create=True, anew=True)
-    for log, end in sorted(landed.items()):
-        parts = list(cover(part for part in whole if part.log == log))
-        yield from _refill(raw, log, parts, _goal(log, end, journal))
+    for log, end in sorted(ends.items()):
+        mine = [part for part in whole if part.log == log]
+        parts = cover([part for part in mine if part.name in named], mine)
+        yield from _refill(raw, log, parts, end, again_from if log == LOG else NOWHERE)
+    kept = {part.name for part in raw.parts()}
+    for part in whole:
+        if part.name not in kept:
+            files.move(part.name, f"{ASIDE}/{number}/{part.name}")
     files.remove(NOTE)
 
 
-def _goal(log: str, landed: int, journal: Path | None) -> int:
-    """Up to where the lines of a log must be in the lake: those that the journal still has land again from there."""
-    known = segments(journal) if log == LOG and journal is not None else []
-    if known and known[0][0] <= landed <= journal_end(known):
-        return known[0][0]
-    return landed
+def _named(lake: str) -> list[str]:
+    """Give the parts that the table's log names, where it can be read."""
+    try:
+        return [part.name for part in Raw(lake).parts()]
+    except StorageError:
+        return []
+
+
+def _data(files: Place, name: str) -> bytes | None:
+    """Give the bytes of a file; None where the disk does not."""
+    try:
+        return files.read(name)
+    except OSError:
+        return None
 
 
 def _is_stand_in(data: bytes) -> bool:
@@ -130,36 +167,38 @@ def _is_stand_in(data: bytes) -> bool:
     return all(is_damage(channel, message) for channel, message in pairs)
 
 
-def cover(parts: Iterable[Part]) -> Iterator[Part]:
-    """Choose parts of a log that do not overlap and hold as much as can be; of two, the one that reaches further."""
-    end = 0
-    for part in sorted(parts, key=lambda each: (each.first, -each.end)):
-        if part.first >= end:
-            yield part
-            end = part.end
+def cover(named: Sequence[Part], others: Sequence[Part]) -> list[Part]:
+    """Choose parts of a log that do not overlap: those that the table named, and what fits between them."""
+    chosen: list[Part] = []
+    for part in [*sorted(named), *sorted(others, key=lambda each: (each.first, -each.end))]:
+        if all(part.end <= other.first or other.end <= part.first for other in chosen):
+            chosen.append(part)
+    return sorted(chosen)
 
 
-def _refill(raw: Raw, log: str, parts: list[Part], goal: int) -> Iterator[str]:
-    """Commit the parts of a log in their order, and rows about what is missing between them, up to the goal."""
-    stamp = _first_stamp(raw, parts)
+def _refill(raw: Raw, log: str, parts: Sequence[Part], end: int, again_from: int) -> Iterator[str]:
+    """Commit the parts of a log in their order, and rows about what is missing between them, as far as it had come.
+
+    At the first hole that the journal can fill, it ends: the journal lands all that follows again.
+    """
+    stamp = _stamps(raw, parts[0])[0] if parts else 0
     for part in parts:
         if part.first > raw.landed(log):
-            yield _fill(raw, log, part.first, stamp)
+            if again_from <= raw.landed(log):
+                return
+            yield _fill(raw, log, min(part.first, again_from), stamp)
+            if again_from < part.first:
+                return
         raw.take_back(part)
         stamp = _stamps(raw, part)[-1]
-    if goal > raw.landed(log):
-        yield _fill(raw, log, goal, stamp)
+    if min(end, again_from) > raw.landed(log):
+        yield _fill(raw, log, min(end, again_from), stamp)
 
 
 def _fill(raw: Raw, log: str, until: int, stamp: int) -> str:
     first = raw.landed(log)
     raw.land(log, first, _about(log, first, until, stamp))
     return f"{log}: the lines {first} to {until - 1} are gone; rows in their place say so"
-
-
-def _first_stamp(raw: Raw, parts: list[Part]) -> int:
-    """When the first line that is known of a log reached us; 0 when there is none."""
-    return _stamps(raw, parts[0])[0] if parts else 0
 
 
 def _stamps(raw: Raw, part: Part) -> list[int]:
@@ -171,11 +210,3 @@ def _about(log: str, first: int, until: int, stamp: int) -> Iterator[pa.Table]:
     line = encode(Unstored(stamp, 1, is_damage=True))
     for start in range(first, until, GROUP_LINES):
         yield rows(log, start, [line] * min(GROUP_LINES, until - start), None)
-
-
-def _aside_number(files: Place) -> int:
-    """Give the first number under which nothing was set aside yet."""
-    number = 1
-    while files.names(f"{ASIDE}/{number}/{DELTA_LOG}") or files.names(f"{ASIDE}/{number}/{SUMS}"):
-        number += 1
-    return number

@@ -18,7 +18,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 from ..errors import StorageError, UsageError
 from ..message import Unstored
 from ..wire.label import label
-from .journal import encode
+from .journal import encode, framed
 from .segment_reader import SegmentReader
 from .segments import segments
 
@@ -44,7 +44,8 @@ def address(url: str) -> Address:
     """Take kafka://HOST:PORT/TOPIC apart. Raises UsageError for anything else."""
     match = _ADDRESS(url)
     if match is None:
-        raise UsageError(f"{url[:100]!a} is no address of a topic.", "Write it as kafka://HOST:PORT/TOPIC.")
+        shown = re.sub(r"//[^/]*@", "//***@", url[:100])
+        raise UsageError(f"{shown!a} is no address of a topic.", "Write it as kafka://HOST:PORT/TOPIC.")
     return Address(match[1], match[2])
 
 
@@ -104,8 +105,16 @@ class Reader:
         while time.monotonic() < deadline:
             for message in self._ask(lambda: self._consumer.consume(1, 1.0)):
                 if message.error() is None:
-                    return int(dict(message.headers() or [])["offset"])
+                    return self._journal_offset(message)
         raise StorageError(f"The topic {self._where.topic} at {self._where.servers} does not give its last message.")
+
+    def _journal_offset(self, message: Message) -> int:
+        offset = dict(message.headers() or []).get("offset")
+        if not isinstance(offset, bytes) or not offset.isdigit():
+            raise StorageError(
+                f"The topic {self._where.topic} holds messages that are not ours.", "Name a topic of its own."
+            )
+        return int(offset)
 
     def _ask(self, question: Callable[[], Any]) -> Any:  # noqa: ANN401 - the client's types are what it gives
         try:
@@ -119,8 +128,12 @@ class Reader:
 
 
 def _line(message: Message) -> bytes:
+    """Give a message as a line; where another one sent it, when the broker got it stands for when it reached us."""
     stamp = dict(message.headers() or []).get("received_at")
-    return b"%b\t%b\n" % (stamp if isinstance(stamp, bytes) else b"0", message.value() or b"")
+    if not isinstance(stamp, bytes) or not stamp.isdigit() or len(stamp) > 19:
+        stamp = b"%d" % (max(0, message.timestamp()[1]) * 1_000_000)
+    text = message.value() or b""
+    return b"%b\t%b\n" % (stamp, framed(text) if b"\n" in text or b"\r" in text else text)
 
 
 class Sending:
@@ -145,8 +158,10 @@ class Sending:
     def _open(self) -> None:
         """Look where the topic ends, and go on from there. Raises StorageError as `Reader` does."""
         reader = Reader(self._where)
-        last = reader.last_offset()
-        reader.close()
+        try:
+            last = reader.last_offset()
+        finally:
+            reader.close()
         if last is not None:
             self.landed = last + 1
         self._lines = SegmentReader(self._journal, self.landed)
@@ -172,6 +187,12 @@ class Sending:
         with self._lock:
             if not self._is_open or self._failed is not None:
                 self._open()
+            if self.landed > until:
+                raise StorageError(
+                    f"The topic {self._where.topic} has come to line {self.landed}, and the journal in {self._journal} "
+                    f"ends at {until}: it is not the journal of this topic.",
+                    "Name the right one after --journal, or another topic.",
+                )
             self._settle(told)
             while self._lines.offset < until:
                 first = self._lines.offset

@@ -10,29 +10,44 @@ from zlib import crc32
 
 from ..errors import StorageError
 from ..message import Unstored
-from .journal import SUM, decode, encode
+from .journal import SUM, encode
 from .segment_reader import read_block, sealed, unsealed
-from .segments import is_sum, segment_path, segments, sum_of, sync_path, take_lock, vouches
+from .segments import is_line, is_sum, segment_path, segments, sum_of, sync_path, take_lock, vouches
 
 LARGEST_BLOCK = 10_000
 """Lines that say of damage, vouched for at once."""
 
 
-def mend(folder: Path, landed: int, aside: Path) -> Iterator[str]:
+def mend(folder: Path, landed: int | None, aside: Path, *, fits: bool = True) -> Iterator[str]:
     """Put segments that are damaged or missing into a folder aside, and others in their place; say what was done.
 
-    `landed` is where the lake goes on. Raises LockedError when another process writes the journal.
+    `landed` is where the lake goes on; None where there is none. `fits` says that it is the journal of that lake: then
+    what lies between the two is said to be gone too. Raises LockedError when another process writes the journal, and
+    StorageError when it cannot be written.
     """
-    lock = take_lock(folder / "lock")
     try:
-        yield from _mend(folder, landed, aside)
+        lock = take_lock(folder / "lock")
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+    try:
+        yield from _mend(folder, landed, aside, fits=fits)
+    except OSError as error:
+        raise _unwritable(folder, error) from error
     finally:
         os.close(lock)
 
 
-def _mend(folder: Path, landed: int, aside: Path) -> Iterator[str]:
+def _unwritable(folder: Path, error: OSError) -> StorageError:
+    return StorageError(
+        f"The journal in {folder} cannot be mended: {error.strerror}.", "What was in it is kept; try it again."
+    )
+
+
+def _mend(folder: Path, landed: int | None, aside: Path, *, fits: bool) -> Iterator[str]:
     known = segments(folder)
-    expected = min(landed, known[0][0]) if known else landed
+    oldest = known[0][0] if known else 0
+    landed = oldest if landed is None else landed
+    expected = min(landed, oldest) if fits else oldest
     for number, (first, path) in enumerate(known):
         if first > expected:
             _write(segment_path(folder, expected), [first - expected])
@@ -43,7 +58,7 @@ def _mend(folder: Path, landed: int, aside: Path) -> Iterator[str]:
             yield _mend_one(path, first, landed, following, aside)
             count = _whole_lines(path, first, landed, is_last=following is None) or 0
         expected = first + count
-    if known and expected < landed:
+    if known and expected < landed and fits:
         for _, path in segments(folder):
             _set_aside(path, aside)
         yield f"the journal ended at line {expected}, before the lake: it is in {aside}"
@@ -66,7 +81,7 @@ def _is_tail(lines: list[bytes], first: int, landed: int) -> bool:
 
     Lines below `landed` were vouched for, or they had not landed.
     """
-    return first >= landed and all(decode(line) is not None for line in lines if line.endswith(b"\n"))
+    return first >= landed and all(is_line(line) for line in lines if line.endswith(b"\n"))
 
 
 def _mend_one(path: Path, first: int, landed: int, following: int | None, aside: Path) -> str:
@@ -75,7 +90,7 @@ def _mend_one(path: Path, first: int, landed: int, following: int | None, aside:
     if following is not None:
         _fit(blocks, following - first)
     missing = sum(block for block in blocks if isinstance(block, int))
-    kept = _set_aside(path, aside)
+    kept = _copy_aside(path, aside)
     _write(path, blocks)
     return f"{path.name}: {missing} lines are damaged or gone; the file as it was is {kept}"
 
@@ -140,11 +155,21 @@ def _about(missing: int, stamp: int) -> Iterator[bytes]:
 
 
 def _set_aside(path: Path, aside: Path) -> Path:
+    to = _copy_aside(path, aside)
+    path.unlink()
+    sync_path(path.parent)
+    return to
+
+
+def _copy_aside(path: Path, aside: Path) -> Path:
+    """Give a file a second name in the folder aside; what then replaces the first leaves it there."""
     aside.mkdir(parents=True, exist_ok=True)
     to, number = aside / path.name, 1
     while to.exists():
+        if to.samefile(path):
+            return to
         number += 1
         to = aside / f"{path.stem}-{number}{path.suffix}"
-    path.replace(to)
+    os.link(path, to)
     sync_path(aside)
     return to

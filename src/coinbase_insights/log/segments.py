@@ -42,6 +42,11 @@ def sum_of(lines: list[bytes], stamp: int) -> bytes:
     return b"%b%08x\n" % (head, crc32(head, crc32(b"".join(lines))))
 
 
+def is_line(line: bytes) -> bool:
+    """Tell whether this can be a line that no sum vouches for yet: zeros are what a disk leaves of a lost sector."""
+    return decode(line) is not None and b"\0" not in line
+
+
 def vouches(line: bytes, count: int, crc: int) -> bool:
     """Tell whether a sum is that of so many lines with this CRC-32, and whole itself."""
     match = SUM(line)
@@ -80,6 +85,8 @@ class Segments:
         self._left: list[Item] = []
         """What found no room, but for messages, which are counted: to be written as soon as there is some."""
         self._unsummed_bytes = 0
+        self._broken: StorageError | None = None
+        """Why the disk cannot be trusted any more."""
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._lock = take_lock(folder / "lock")
@@ -200,11 +207,14 @@ class Segments:
         Raises StorageError when the disk does not take it: after that nobody knows what it holds, so it is not tried
         again (the pages may be marked clean: Rebello et al., Can Applications Recover from fsync Failures?, 2020).
         """
+        if self._broken is not None:
+            raise self._broken
         try:
             os.fsync(self._file.fileno())
             is_gone = os.fstat(self._file.fileno()).st_nlink == 0
         except OSError as error:
-            raise self._failed(error) from error
+            self._broken = self._failed(error)
+            raise self._broken from error
         if is_gone:
             raise StorageError(f"The journal in {self._folder} was removed while it was written.")
 
@@ -216,8 +226,9 @@ class Segments:
         self.durable = max(self.durable, end)
         if self._size >= self._segment_bytes or (self._size and self.is_full):
             if self.end > self.durable:
-                self.durable = self.seal()
+                end = self.seal()
                 self.fsync()
+                self.durable = end
             if self.end == self.durable:
                 self._begin_segment()
 
@@ -292,7 +303,7 @@ def recover(file: FileIO, path: Path) -> Tail:
                 unsummed = crc = 0
             elif not line.endswith(b"\n"):
                 break
-            elif decode(line) is None:
+            elif not is_line(line):
                 raise damaged(path, size)
             else:
                 lines, unsummed, crc = lines + 1, unsummed + 1, crc32(line, crc)
