@@ -47,7 +47,7 @@ ROWS = {
     "25": "clocks that jump, a process that was stopped",
     "26": "times in the future, in 1970, without a zone",
     "27": "SIGINT, SIGTERM and SIGHUP at any moment",
-    "28": "SIGKILL at 100 random moments at 1,000 messages/s",
+    "28": "SIGKILL at 100 random moments at 1,000 messages/s (with CI=true; else 10)",
     "29": "power cuts, and an fsync that fails",
     "30": "a full disk that gets room again",
     "31": "places that cannot be written",

@@ -210,13 +210,13 @@ class Delta:
             self.place.write(part.name, data)
         return part
 
-    def clean(self, hours: float = 1.0) -> None:
+    def clean(self, hours: int = 1) -> None:
         """Remove the files that no version of the last hours names, such as what a crash has left, and old log files.
 
         Raises as `land`.
         """
         with reaching(self.url):
-            self._table.vacuum(retention_hours=int(hours), dry_run=False, enforce_retention_duration=False, full=True)
+            self._table.vacuum(retention_hours=hours, dry_run=False, enforce_retention_duration=False, full=True)
             self._table.cleanup_metadata()
             self._table.update_incremental()
             self.sums.complete()

@@ -54,7 +54,7 @@ def _items(raw: Raw, part: Part, start: int) -> Iterator[Item]:
         table = raw.read(part)
     except StorageError as error:
         logger.error("%s Its %d rows are left out.", error.message, part.rows)
-        yield Unstored(0, part.rows)
+        yield Unstored(0, part.rows, is_damage=True)
         return
     for batch in table.slice(max(0, start - part.first)).to_batches():
         yield from items(batch)

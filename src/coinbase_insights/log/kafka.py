@@ -49,11 +49,6 @@ def address(url: str) -> Address:
     return Address(match[1], match[2])
 
 
-def is_topic(url: str) -> bool:
-    """Tell whether an address is that of a topic."""
-    return url.startswith("kafka://")
-
-
 class Reader:
     """Reads a topic from an offset on, in its order."""
 
