@@ -359,6 +359,41 @@ def test_prices_and_sizes_are_kept_to_the_last_digit(tmp_path: Path) -> None:
     assert (made["forecast"], made["mid_price"]) == (insight["forecast"], insight["mid_price"])
 
 
+def ticker(sequence: int, at: datetime, cents: int) -> Message:
+    text = (
+        f'{{"type":"ticker","sequence":{sequence},"product_id":"ETH-USD","time":"{at.isoformat()}",'
+        f'"best_bid":"{cents / 100:.2f}","best_ask":"{cents / 100 + 0.02:.2f}","price":"1"}}'
+    )
+    return Message(ns(at), text.encode())
+
+
+def test_row_37_late_and_overlapping_data_across_midnight_and_the_end_of_a_month(tmp_path: Path) -> None:
+    midnight = datetime(2026, 3, 1, tzinfo=UTC)
+    quotes = [
+        ticker(1000 + number, midnight + timedelta(seconds=2 * number), 200_000 + number) for number in range(-60, 120)
+    ]
+    beats = f'{{"type":"heartbeat","product_id":"ETH-USD","time":"{(midnight - timedelta(seconds=125)).isoformat()}"}}'
+    first: list[Item] = [Opened(quotes[0].received_at, "ws://x"), Message(quotes[0].received_at, beats.encode())]
+    late = Message(quotes[100].received_at, quotes[50].data)
+    once = lake_of(tmp_path / "once", [*first, *quotes])
+    again = lake_of(
+        tmp_path / "again",
+        [*first, *quotes[:101], late, Lost(1, "closed"), Opened(2, "ws://x"), *quotes[80:]],
+    )
+    for lake in (once, again):
+        build(lake, "ticker", "tilt", at_once=SMALL)
+        build(lake, "ticker", "tilt", at_once=SMALL)
+    bars = of(rows(once, BARS), "ETH-USD", "1m")
+    assert [f"{at:%m-%d %H:%M}" for at in bars.start] == [
+        "02-28 23:58", "02-28 23:59", "03-01 00:00", "03-01 00:01", "03-01 00:02"
+    ]  # fmt: skip
+    assert list(bars.quotes) == [30] * 5
+    assert len(rows(once, QUOTES)) == len(quotes)
+    columns = ["product_id", "time", "sequence", "best_bid", "best_ask"]
+    pd.testing.assert_frame_equal(rows(again, QUOTES)[columns], rows(once, QUOTES)[columns])
+    assert list(of(rows(again, BARS), "ETH-USD", "1m").quotes) == [30] * 5
+
+
 def test_every_figure_has_its_column() -> None:
     assert {column.name for column in INSIGHTS.columns} - set(FIGURES) == {"product_id", "forecaster", "time"}
 

@@ -131,7 +131,7 @@ def standing(tmp_path: Path) -> Standing:
     return collect_all(tmp_path, made_up(3))[-1]
 
 
-def test_health_is_told_to_this_machine_alone(standing: Standing) -> None:
+def test_row_43_health_is_told_to_this_machine_alone(standing: Standing) -> None:
     def asked(url: str, host: str | None = None) -> tuple[int, str]:
         request = urllib.request.Request(url, headers={} if host is None else {"Host": host})
         try:
