@@ -36,7 +36,7 @@ class AtOnce(NamedTuple):
 
     lines: int = 100_000
     """Rows of raw."""
-    rows: int = 200_000
+    rows: int = 100_000
     """Rows of quotes."""
 
 
