@@ -23,7 +23,7 @@ KILLS = 100 if os.environ.get("CI") == "true" else 10
 def kill_again_and_again(lake: Path, seed: int) -> set[int]:
     """Start a collector and kill it, many times; give the numbers of all messages that were called durable."""
     chance, durable = random.Random(seed), set[int]()
-    lives = [chance.uniform(0.0, 0.6) if chance.random() < 0.7 else chance.uniform(0.9, 1.3) for _ in range(KILLS // 2)]
+    lives = [chance.uniform(0.0, 0.6) if chance.random() < 0.8 else chance.uniform(0.9, 1.1) for _ in range(KILLS // 2)]
     command = [sys.executable, str(PROGRAM), str(lake)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None

@@ -30,7 +30,7 @@ from faults.tape import resident
 HERE = Path(__file__).parent
 NAMESPACE = ["unshare", "--user", "--map-root-user", "--mount"]
 SIMULATE = [sys.executable, "-m", "coinbase_insights", "simulate", "--port", "0"]
-SOAK = float(os.environ.get("SOAK_SECONDS", "12"))
+SOAK = float(os.environ.get("SOAK_SECONDS", "20"))
 
 
 def message(number: int) -> Message:
