@@ -123,13 +123,13 @@ class Connection:
     async def stall(self, *, reading: bool = True) -> None:
         """Say nothing more, for ever; without reading not even pings are answered: the line is half open."""
         if not reading:
-            self._writer.transport.pause_reading()  # type: ignore[attr-defined]
+            self._writer.transport.pause_reading()  # type: ignore[attr-defined]  # typed as a transport that only writes
         await self.gone()
 
     def resume(self) -> None:
         """Read again after a stall: now it shows whether the client has gone meanwhile."""
         if self.is_open:
-            self._writer.transport.resume_reading()  # type: ignore[attr-defined]
+            self._writer.transport.resume_reading()  # type: ignore[attr-defined]  # typed as a transport that only writes
 
     async def gone(self) -> None:
         """Wait for the end; the script ends with the client."""

@@ -1,9 +1,8 @@
 """From raw to every table: the same as live, the same wherever it was cut, and never twice."""
 
-import json
 import os
 import random
-import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,99 +13,26 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import polars
-import pyarrow as pa
 import pytest
-from deltalake import DeltaTable
 
 from coinbase_insights.engine.fold import FIGURES
 from coinbase_insights.errors import DamagedError, StorageError, UsageError
 from coinbase_insights.lake.build import AtOnce, build
-from coinbase_insights.lake.delta import Delta
 from coinbase_insights.lake.landing import Landing
 from coinbase_insights.lake.raw import Raw
 from coinbase_insights.lake.repair import repair
-from coinbase_insights.lake.tables import BARS, GAPS, INSIGHTS, QUOTES, SCORES, Table
+from coinbase_insights.lake.tables import BARS, INSIGHTS, QUOTES
 from coinbase_insights.lake.verify import verify
 from coinbase_insights.log.journal import read
 from coinbase_insights.log.segments import Segments
 from coinbase_insights.message import Item, Lost, Message, Opened
 from coinbase_insights.pipe import Pipe
+from lakes import MADE, all_rows, assert_same, lake_of, long_walk, ns, of, rows
 from test_compiled import by_name
 from test_figures import RECORDINGS
 
-MADE = (QUOTES, INSIGHTS, BARS, SCORES, GAPS)
 SMALL = AtOnce(700, 400)
 Walk = tuple[list[Item], dict[str, pd.DataFrame]]
-
-
-def lake_of(folder: Path, items: list[Item]) -> str:
-    """A lake with these items in raw."""
-    raw, journal = Raw(str(folder), create=True), Segments(folder / "journal")
-    for item in items:
-        journal.write(item)
-    journal.sync()
-    Landing(raw, folder / "journal").land(journal.durable)
-    journal.close()
-    return str(folder)
-
-
-def rows(lake: str, declared: Table) -> pd.DataFrame:
-    """All rows of a table; in an order of their own, for that of products and lengths is not promised."""
-    table = Delta(lake, declared)
-    parts = [*table.rows(0, table.landed(declared.name)), table._schema.empty_table()]
-    found = pa.concat_tables(parts).to_pandas()
-    keys = [name for name in ("product_id", "length") if name in found.columns]
-    return found.sort_values(keys, kind="stable").reset_index(drop=True)
-
-
-def all_rows(lake: str) -> dict[str, pd.DataFrame]:
-    return {declared.name: rows(lake, declared) for declared in MADE}
-
-
-def of(table: pd.DataFrame, product_id: object, length: str = "") -> pd.DataFrame:
-    found = table[table.product_id == product_id]
-    return found[found.length == length] if length else found
-
-
-def assert_same(these: dict[str, pd.DataFrame], those: dict[str, pd.DataFrame]) -> None:
-    for name, table in these.items():
-        pd.testing.assert_frame_equal(table, those[name], check_exact=True, obj=name)
-
-
-def long_walk(hours: float, seed: int = 1, products: tuple[str, ...] = ("ETH-USD", "BTC-USD")) -> list[Item]:
-    """A quote each few seconds, a heartbeat each half a minute, and a line that breaks now and then."""
-    chance = random.Random(seed)
-    start = datetime(2026, 4, 5, 22, 30, tzinfo=UTC)
-    items: list[Item] = [Opened(ns(start), "ws://x")]
-    seconds, cents, sequence = 0.0, dict.fromkeys(products, 200_000), 1
-    while seconds < hours * 3600:
-        seconds += chance.uniform(0.2, 8.0)
-        at = start + timedelta(seconds=seconds)
-        if chance.random() < 0.003:
-            items += [Lost(ns(at), "closed")]
-            seconds += chance.uniform(1, 200)
-            at = start + timedelta(seconds=seconds)
-            items += [Opened(ns(at), "ws://x")]
-        product_id = chance.choice(products)
-        if chance.random() < 0.2:
-            text = f'{{"type":"heartbeat","product_id":"{product_id}","sequence":{sequence},"time":"{at.isoformat()}"}}'
-            items.append(Message(ns(at), text.encode()))
-            continue
-        cents[product_id] += chance.choice((-30, -3, -1, 0, 1, 3, 30))
-        sequence += 1
-        bid, ask = cents[product_id], cents[product_id] + chance.randrange(1, 9)
-        text = (
-            f'{{"type":"ticker","sequence":{sequence},"product_id":"{product_id}","time":"{at.isoformat()}",'
-            f'"best_bid":"{bid / 100:.2f}","best_bid_size":"{chance.random() * 3:.8f}",'
-            f'"best_ask":"{ask / 100:.2f}","best_ask_size":"{chance.random() * 3:.8f}","price":"{bid / 100:.2f}"}}'
-        )
-        items.append(Message(ns(at), text.encode()))
-    return items
-
-
-def ns(at: datetime) -> int:
-    return int(at.timestamp() * 1e6) * 1000
 
 
 @pytest.fixture(scope="module")
@@ -320,6 +246,28 @@ def test_what_was_made_and_is_damaged_is_set_aside_and_made_anew(walk: Walk, tmp
     assert verify(lake, tmp_path / "journal").is_whole
 
 
+def test_a_made_table_whose_log_is_gone_is_found_and_made_anew(walk: Walk, tmp_path: Path) -> None:
+    lake = lake_of(tmp_path, walk[0])
+    build(lake, "ticker", "tilt")
+    shutil.rmtree(tmp_path / "bars/_delta_log")
+    report = verify(lake, tmp_path / "journal")
+    assert report.faults == ["bars: the log that names its parts is gone"]
+    list(repair(lake, tmp_path / "journal", report))
+    build(lake, "ticker", "tilt")
+    assert_same(all_rows(lake), walk[1])
+    assert verify(lake, tmp_path / "journal").is_whole
+
+
+def test_what_was_remembered_of_tables_that_are_no_more_is_forgotten(walk: Walk, tmp_path: Path) -> None:
+    lake = lake_of(tmp_path, walk[0][:400])
+    build(lake, "ticker", "trend")
+    for declared in MADE:
+        shutil.rmtree(tmp_path / declared.name)
+    build(lake, "ticker", "tilt")
+    assert set(rows(lake, INSIGHTS).forecaster) == {"tilt"}
+    assert len(list((tmp_path / "_memory").iterdir())) == 2
+
+
 def test_a_memory_that_is_damaged_is_said(walk: Walk, tmp_path: Path) -> None:
     lake = lake_of(tmp_path, walk[0][:300])
     build(lake, "ticker", "tilt")
@@ -396,68 +344,3 @@ def test_row_37_late_and_overlapping_data_across_midnight_and_the_end_of_a_month
 
 def test_every_figure_has_its_column() -> None:
     assert {column.name for column in INSIGHTS.columns} - set(FIGURES) == {"product_id", "forecaster", "time"}
-
-
-def test_the_four_commands_of_the_tutorial_make_bars_of_a_market(tmp_path: Path) -> None:
-    page = (Path(__file__).parents[1] / "docs/tutorial.md").read_text()
-    section = page.split("## 7. Collect, build, ask")[1].split("## ")[0]
-    simulate, ingest, make, ask = (
-        shlex.split(line.removeprefix("$ coinbase_insights ")) for line in section.splitlines() if line.startswith("$ ")
-    )
-    program = [sys.executable, "-m", "coinbase_insights"]
-    with subprocess.Popen([*program, *simulate, "--port", "0"], stderr=subprocess.PIPE, text=True) as market:
-        assert market.stderr is not None
-        url = market.stderr.readline().split(" ")[2]
-        ingest[ingest.index("--url") + 1], ingest[ingest.index("--for") + 1] = url, "12s"
-        subprocess.run([*program, *ingest], cwd=tmp_path, check=True, capture_output=True)
-        market.terminate()
-        market.stderr.read()
-    made = subprocess.run([*program, *make], cwd=tmp_path, check=True, capture_output=True, text=True)
-    answer = subprocess.run([*program, *ask], cwd=tmp_path, check=True, capture_output=True, text=True).stdout
-    assert "new quotes" in made.stderr
-    head, *lines = answer.splitlines()
-    assert head.split()[:4] == ["product_id", "length", "start", "open"]
-    assert {line.split()[0] for line in lines} == {"BTC-USD", "ETH-USD"}
-    assert {line.split()[1] for line in lines} == {"5m"}
-
-
-def ask_for(lake: str, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "coinbase_insights", "sql", lake, *words]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
-def test_sql_answers_in_every_format_and_reads_nothing_but_the_lake(walk: Walk, tmp_path: Path) -> None:
-    lake = lake_of(tmp_path, walk[0][:400])
-    build(lake, "ticker", "tilt")
-    query = "select product_id, time, best_bid, best_bid_size from quotes order by time limit 2"
-    rows_of_json = [json.loads(line) for line in ask_for(lake, query, "--format", "json").stdout.splitlines()]
-    first = rows(lake, QUOTES).sort_values("time").iloc[0]
-    assert rows_of_json[0]["best_bid"] == f"{first.best_bid.normalize():f}"
-    assert rows_of_json[0]["time"] == first.time.tz_localize(None).isoformat()
-    assert ask_for(lake, query, "--format", "csv").stdout.count("\n") == 3
-    assert ask_for(lake, query).stdout.splitlines()[0].split() == ["product_id", "time", "best_bid", "best_bid_size"]
-    for bad, said in {
-        "selct 1": "syntax error",
-        "select * from read_text('/etc/passwd')": "disabled",
-        f"copy bars to '{tmp_path}/x.csv'": "disabled",
-        "select nothing from bars": "nothing",
-    }.items():
-        done = ask_for(lake, bad)
-        assert (done.returncode, said in done.stderr, "Traceback" in done.stderr) == (2, True, False)
-    assert ask_for(str(tmp_path / "none"), "select 1").returncode == 4
-
-
-def test_other_tools_find_the_same_rows_with_a_filter(walk: Walk, tmp_path: Path) -> None:
-    lake = lake_of(tmp_path, walk[0])
-    build(lake, "ticker", "tilt")
-    for declared in (QUOTES, INSIGHTS, BARS, SCORES):
-        expected = len(of(rows(lake, declared), "ETH-USD"))
-        address = f"{lake}/{declared.name}"
-        assert expected > 0
-        assert polars.scan_delta(address).filter(polars.col("product_id") == "ETH-USD").collect().height == expected
-        assert len(DeltaTable(address).to_pandas(filters=[("product_id", "=", "ETH-USD")])) == expected
-        query = f"select count(*) n from {declared.name} where product_id = 'ETH-USD'"
-        assert json.loads(ask_for(lake, query, "--format", "json").stdout) == {"n": expected}
-    query = "select count(*) n from raw where channel = '#' and message like '#opened%'"
-    opened = sum(isinstance(item, Opened) for item in walk[0])
-    assert json.loads(ask_for(lake, query, "--format", "json").stdout) == {"n": opened}

@@ -12,7 +12,7 @@ import time
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
-from coinbase_insights.collect import Collect, Pace
+from coinbase_insights.collect import Collect, Pace, Standing
 from coinbase_insights.lake.landing import LOG, Landing
 from coinbase_insights.lake.raw import Raw
 from coinbase_insights.log.segments import Segments
@@ -35,8 +35,8 @@ def collect(lake: str, first: int, told: int) -> None:
     lines = journal.durable
     os.write(told, b"ready\n")
 
-    def tell(standing: object) -> None:
-        os.write(told, b"%d\n" % (getattr(standing, "journal_durable") - lines))  # noqa: B009
+    def tell(standing: Standing) -> None:
+        os.write(told, b"%d\n" % (standing.journal_durable - lines))
 
     asyncio.run(service.run(messages(first), tell=tell, tell_every=0.02))
 

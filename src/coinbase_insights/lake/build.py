@@ -29,6 +29,8 @@ from .raw import Raw
 from .tables import BARS, GAPS, INSIGHTS, QUOTES, SCORES, Table, schema
 
 COMPACT_AFTER = 10
+NEVER_SO_MANY = 2**63
+"""More rows than any table has."""
 
 
 class AtOnce(NamedTuple):
@@ -68,6 +70,8 @@ class Step:
         """Rows of its source that are in all of its tables."""
         self.next = max(progress) if max(progress) > self.done else None
         """Where the build before was killed: up to there rows are made once more."""
+        if not max(progress):  # What is remembered is of tables that are no more.
+            self._memories.forget(NEVER_SO_MANY)
 
     def remembered(self) -> bytes | None:
         """Give what it remembers of where it ends. Raises DamagedError."""

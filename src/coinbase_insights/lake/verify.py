@@ -87,7 +87,7 @@ def verify(lake: str, journal: Path | None, told: Callable[[int, int], None] = l
         _check_parts(raw, parts, report, told)
     report.has_faults_in_lake = bool(report.faults)
     for declared in TABLES:
-        if declared is not RAW and place(table_url(lake, declared)).names(DELTA_LOG):
+        if declared is not RAW:
             report.made_faults += _made_faults(lake, declared)
     report.faults += report.made_faults
     if journal is not None:
@@ -125,7 +125,12 @@ def _made_faults(lake: str, declared: Table) -> Iterator[str]:
     """Check a table that was made from others: its log, and that each part is whole and follows the one before."""
     try:
         with reaching(lake):
-            log = list(log_faults(place(table_url(lake, declared))))
+            files = place(table_url(lake, declared))
+            if not files.names(DELTA_LOG):
+                if files.names() or files.names(SUMS):
+                    yield f"{declared.name}: the log that names its parts is gone"
+                return
+            log = list(log_faults(files))
         yield from (f"{declared.name}: {fault}" for fault in log)
         table, end = Delta(lake, declared), 0
         for part in table.parts():
