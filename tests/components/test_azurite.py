@@ -22,6 +22,7 @@ from coinbase_insights.lake.compact import compact
 from coinbase_insights.lake.history import collected
 from coinbase_insights.lake.landing import LOG, Landing
 from coinbase_insights.lake.raw import Raw
+from coinbase_insights.lake.repair import repair
 from coinbase_insights.lake.verify import verify
 from coinbase_insights.log.segments import Segments
 from coinbase_insights.message import Item, Lost, Message, Opened
@@ -109,6 +110,27 @@ def test_what_lands_in_an_object_store_is_whole_and_plays_again(store: str, tmp_
     report = verify(store, tmp_path)
     assert (report.faults, report.rows) == ([], 32)
     assert list(collected(store)) == written
+
+
+def test_a_part_that_is_damaged_in_an_object_store_is_set_aside_there(store: str, tmp_path: Path) -> None:
+    raw, journal = Raw(store, create=True), Segments(tmp_path / "journal", segment_bytes=500)
+    landing = Landing(raw, tmp_path / "journal")
+    for number in range(60):
+        journal.write(Message(1_000_000 + number, b'{"type":"ticker","sequence":%d}' % number))
+        if number % 20 == 19:
+            journal.sync()
+            landing.land(journal.durable)
+    journal.drop(raw.landed(LOG))
+    journal.close()
+    part = raw.parts()[1]
+    raw.place.write(part.name, raw.place.read(part.name)[:-1])
+    report = verify(store, tmp_path / "journal")
+    assert len(report.faults) == 1
+    assert f"{part.name} is damaged: set aside" in list(repair(store, tmp_path / "journal", report))
+    again = verify(store, tmp_path / "journal")
+    assert (again.faults, again.rows) == ([], 60)
+    assert [gap.messages for gap in again.gaps if gap.messages] == [20]
+    assert part.name in raw.place.names("_aside/1")
 
 
 def test_a_second_writer_of_an_object_store_is_refused(store: str, tmp_path: Path) -> None:
