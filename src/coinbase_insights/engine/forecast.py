@@ -17,6 +17,7 @@ from .state import (
     IMBALANCE,
     MID,
     MID2,
+    PULL,
     SIGMA,
     TILT,
     TREND,
@@ -68,7 +69,7 @@ def learn_trend(state: State, time: int, mid2: int) -> None:
 
 
 def tilt(state: State, spread: int) -> float:
-    """M exp((u / 2 + beta z) / 1e4): half the pull of the larger size within the spread, and what was learned of it.
+    """M exp((u / 2 + beta z) / 1e4): half the way (`pull`) to the larger size within the spread, and what was learned.
 
     u = 1e4 i spread / (2 m) in basis points, within 20 either way; i the imbalance of the sizes (0 without sizes).
     """
@@ -81,7 +82,7 @@ def tilt(state: State, spread: int) -> float:
         pull = LARGEST_PULL
     elif pull < -LARGEST_PULL:
         pull = -LARGEST_PULL
-    return real[MID] * exp((0.5 * pull + real[BETA] * usual_tilt(real)) / 1e4)
+    return real[MID] * exp((real[PULL] * pull + real[BETA] * usual_tilt(real)) / 1e4)
 
 
 def usual_tilt(real: list[float]) -> float:

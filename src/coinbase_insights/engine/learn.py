@@ -10,15 +10,21 @@ from .forecast import band, forecast, usual_tilt
 from .state import (
     ASK,
     BAND_FACTOR,
+    BAND_STEP,
     BETA,
     BID,
+    DECAY_SECONDS,
     FAST_SECONDS,
     FAST_SQUARES,
+    FIRST_BAND_FACTOR,
     HAS_SIZES,
     IMBALANCE,
     IMBALANCE_SQUARES,
     IMBALANCE_WEIGHT,
+    LEARNED,
+    LEARNED_UNTIL,
     MARK,
+    MARK_DECAY,
     MARK_MID2,
     MARKS_AHEAD,
     MID,
@@ -28,6 +34,7 @@ from .state import (
     PAIR_SQUARES,
     PAIR_WEIGHT,
     RETURNS,
+    RIDGE,
     SIGMA,
     SLOW_SECONDS,
     SLOW_SQUARES,
@@ -38,10 +45,6 @@ from .state import (
 NOT_A_NUMBER = float("nan")
 MARK_SECONDS = 5.0
 HORIZON_SECONDS = 60.0
-DAY_DECAY = 0.5 ** (5 / 86_400)
-"""What is left of a weight after one mark, with a half-life of 24 hours."""
-DAY_SECONDS = 86_400 / log(2.0)
-"""Seconds in which a weight of that half-life falls to 1/e."""
 FAST_DECAY = exp(-5 / 300)
 SLOW_DECAY = exp(-5 / 3600)
 LARGEST_MOVE = 0.2
@@ -50,7 +53,6 @@ WARM = 12
 """Marks with a return before there is a band: one minute."""
 BAND_MISS = 0.1
 """The share of misses that a 90 % band should have."""
-BAND_STEP = 0.03
 SMALLEST_BAND_FACTOR = 0.05
 
 
@@ -63,7 +65,7 @@ def start_marks(state: State, time: int) -> None:
 def age(state: State, seconds: float) -> None:
     """Let what was learned before a gap weigh as little after it as the time that has passed demands."""
     real = state.real
-    day, fast, slow = exp(-seconds / DAY_SECONDS), exp(-seconds / 300), exp(-seconds / 3600)
+    day, fast, slow = exp(-seconds / real[DECAY_SECONDS]), exp(-seconds / 300), exp(-seconds / 3600)
     real[IMBALANCE_SQUARES] *= day
     real[IMBALANCE_WEIGHT] *= day
     real[PAIR_WEIGHT] *= day
@@ -73,6 +75,18 @@ def age(state: State, seconds: float) -> None:
     real[FAST_SECONDS] *= fast
     real[SLOW_SQUARES] *= slow
     real[SLOW_SECONDS] *= slow
+
+
+def start_learned(state: State, time: int) -> None:
+    """Begin with what another one has learned, aged; with nothing where that is not of the past."""
+    if time > state.whole[LEARNED_UNTIL]:
+        age(state, (time - state.whole[LEARNED_UNTIL]) / 1e6)
+        return
+    state.whole[RETURNS] = 0
+    for place in LEARNED:
+        state.real[place] = 0.0
+    state.real[SIGMA] = NOT_A_NUMBER
+    state.real[BAND_FACTOR] = FIRST_BAND_FACTOR
 
 
 def learn_until(state: State, time: int) -> None:
@@ -104,21 +118,21 @@ def learn_at(state: State, mark: int) -> None:
 def learn_outcome(state: State, place: int) -> None:
     """Judge an earlier mark, whose 60 seconds have passed: did its band hold, and did the price follow the tilt.
 
-    beta = sum(w z d) / (sum(w z^2) + 3 (sum(w) + 720)), d the move in basis points: a ridge regression, held back by
-    an hour of marks.
+    beta = sum(w z d) / (sum(w z^2) + ridge (sum(w) + 720)), d the move in basis points: a ridge regression, held
+    back by an hour of marks.
     """
     real = state.real
     half = state.mark_bands[place]
     if half >= 0.0:
         miss = 1.0 if abs(real[MID] - state.mark_forecasts[place]) > half else 0.0
-        real[BAND_FACTOR] = max(SMALLEST_BAND_FACTOR, real[BAND_FACTOR] * (1.0 + BAND_STEP * (miss - BAND_MISS)))
+        real[BAND_FACTOR] = max(SMALLEST_BAND_FACTOR, real[BAND_FACTOR] * (1.0 + real[BAND_STEP] * (miss - BAND_MISS)))
     z = state.mark_tilts[place]
     move = log(state.whole[MID2] / state.mark_mids[place])
     if z == z and abs(move) <= LARGEST_MOVE:
-        real[PAIR_WEIGHT] = real[PAIR_WEIGHT] * DAY_DECAY + 1.0
-        real[PAIR_SQUARES] = real[PAIR_SQUARES] * DAY_DECAY + z * z
-        real[PAIR_PRODUCTS] = real[PAIR_PRODUCTS] * DAY_DECAY + z * (1e4 * move)
-        real[BETA] = real[PAIR_PRODUCTS] / (real[PAIR_SQUARES] + 3.0 * (real[PAIR_WEIGHT] + 720.0))
+        real[PAIR_WEIGHT] = real[PAIR_WEIGHT] * real[MARK_DECAY] + 1.0
+        real[PAIR_SQUARES] = real[PAIR_SQUARES] * real[MARK_DECAY] + z * z
+        real[PAIR_PRODUCTS] = real[PAIR_PRODUCTS] * real[MARK_DECAY] + z * (1e4 * move)
+        real[BETA] = real[PAIR_PRODUCTS] / (real[PAIR_SQUARES] + real[RIDGE] * (real[PAIR_WEIGHT] + 720.0))
 
 
 def learn_return(state: State) -> None:
@@ -143,7 +157,7 @@ def learn_return(state: State) -> None:
 
 
 def learn_imbalance(real: list[float]) -> None:
-    """The usual size of the imbalance: its root mean square with a half-life of 24 hours."""
-    real[IMBALANCE_SQUARES] = real[IMBALANCE_SQUARES] * DAY_DECAY + real[IMBALANCE] * real[IMBALANCE]
-    real[IMBALANCE_WEIGHT] = real[IMBALANCE_WEIGHT] * DAY_DECAY + 1.0
+    """The usual size of the imbalance: its root mean square forgotten by half in `half_life_h`."""
+    real[IMBALANCE_SQUARES] = real[IMBALANCE_SQUARES] * real[MARK_DECAY] + real[IMBALANCE] * real[IMBALANCE]
+    real[IMBALANCE_WEIGHT] = real[IMBALANCE_WEIGHT] * real[MARK_DECAY] + 1.0
     real[USUAL_IMBALANCE] = sqrt(real[IMBALANCE_SQUARES] / real[IMBALANCE_WEIGHT])

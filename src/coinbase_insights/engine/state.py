@@ -9,6 +9,7 @@ The ring doubles when it is full, up to `LARGEST_RING`; beyond, the oldest go fi
 """
 
 from array import array
+from math import log
 from typing import Any, NamedTuple, cast
 
 SECOND = 1_000_000
@@ -29,6 +30,8 @@ LARGEST_MID2 = 2 * 10**12
 """No bid + ask is larger in the state's units (quote.MOST_UNITS)."""
 LARGEST_TOTAL = 2**62
 """A running total beyond this is brought back before it could leave 64 bits (`tidy`)."""
+FIRST_BAND_FACTOR = 1.645
+"""That of a normal distribution."""
 NEVER = -(2**62)
 """A time before all times."""
 
@@ -37,9 +40,9 @@ NEVER = -(2**62)
     FORECASTER, COUNT, TIME, BID, ASK, MID2, HAS_SIZES, FIRST_TIME, FIRST_MID2, UNBROKEN_SINCE, DOWN,
     MAX_SPREAD, MAX_SPREAD_TIME, TAIL, _1, _2, ERROR_TAIL, _3, _4,
     TOTAL, BASE_TOTAL, SCORED, BANDED, HITS, MATURED, UNSCORED, IS_SCORED, BASE_ERROR,
-    NEXT_MARK, MARK_MID2, RETURNS, BLOCK, BLOCK_COUNT,
+    NEXT_MARK, MARK_MID2, RETURNS, BLOCK, BLOCK_COUNT, LEARNED_UNTIL,
     WHOLES,
-) = range(34)  # fmt: skip
+) = range(35)  # fmt: skip
 
 # The places in `State.real`.
 (
@@ -47,10 +50,55 @@ NEVER = -(2**62)
     TREND_TIME, TREND_MID, TREND_TIMES, TREND_BOTH,
     IMBALANCE_SQUARES, IMBALANCE_WEIGHT, USUAL_IMBALANCE, PAIR_WEIGHT, PAIR_SQUARES, PAIR_PRODUCTS, BETA,
     FAST_SQUARES, FAST_SECONDS, SLOW_SQUARES, SLOW_SECONDS, SIGMA, BAND_FACTOR,
+    MARK_DECAY, DECAY_SECONDS, RIDGE, PULL, BAND_STEP,
     REALS,
-) = range(27)  # fmt: skip
+) = range(32)  # fmt: skip
 
+LEARNED = (
+    IMBALANCE_SQUARES, IMBALANCE_WEIGHT, USUAL_IMBALANCE, PAIR_WEIGHT, PAIR_SQUARES, PAIR_PRODUCTS, BETA,
+    FAST_SQUARES, FAST_SECONDS, SLOW_SQUARES, SLOW_SECONDS, SIGMA, BAND_FACTOR,
+)  # fmt: skip
+"""What `Learned` keeps of `State.real`, in its order."""
 _IN_UNITS = (BID, ASK, MID2, FIRST_MID2, MAX_SPREAD, TOTAL, BASE_TOTAL, BASE_ERROR, MARK_MID2)
+
+
+class Parameters(NamedTuple):
+    """What may be set of `tilt` and of the band; the formula and the defaults are those of docs/design.md."""
+
+    half_life_h: float = 24.0
+    """Hours after which what was learned weighs half."""
+    ridge: float = 3.0
+    """How strongly beta is held back."""
+    pull: float = 0.5
+    """Which share of the pull of the larger size is believed."""
+    band_step: float = 0.03
+    """How quickly the band widens after a miss."""
+
+
+DEFAULTS = Parameters()
+
+
+class Learned(NamedTuple):
+    """What a product's forecaster has learned: with it another one need not begin with nothing."""
+
+    until: int
+    """Exchange time in microseconds; nothing after it was looked at."""
+    returns: int
+    imbalance_squares: float
+    imbalance_weight: float
+    usual_imbalance: float
+    pair_weight: float
+    pair_squares: float
+    pair_products: float
+    beta: float
+    """Basis points for one usual imbalance."""
+    fast_squares: float
+    fast_seconds: float
+    slow_squares: float
+    slow_seconds: float
+    sigma: float
+    """Of the log return over 60 seconds; NaN while it is not known."""
+    band_factor: float
 
 
 class State(NamedTuple):
@@ -104,23 +152,43 @@ _REAL_ARRAYS = (
 )  # fmt: skip
 
 
-def new_state(forecaster: str = "tilt", decimals: int = 0) -> State:
-    """Make the memory of a product of which nothing is known yet."""
+def new_state(
+    forecaster: str = "tilt", decimals: int = 0, parameters: Parameters = DEFAULTS, learned: Learned | None = None
+) -> State:
+    """Make the memory of a product of which nothing is known yet, but perhaps what another one has learned of it."""
     whole = [0] * WHOLES
     real = [0.0] * REALS
     whole[FORECASTER] = FORECASTERS.index(forecaster)
     whole[TIME] = whole[UNBROKEN_SINCE] = whole[DOWN] = NEVER
     whole[BLOCK] = -1
     real[UNIT2] = 2.0 * 10.0**decimals
-    real[BAND_FACTOR] = 1.645
-    real[SIGMA] = real[P_VALUE] = float("nan")
+    real[P_VALUE] = float("nan")
+    real[MARK_DECAY] = 0.5 ** (5 / (3600 * parameters.half_life_h))
+    real[DECAY_SECONDS] = 3600 * parameters.half_life_h / log(2.0)
+    real[RIDGE], real[PULL], real[BAND_STEP] = parameters.ridge, parameters.pull, parameters.band_step
     sizes = dict.fromkeys(State._fields[2:], SMALLEST_RING)
     sizes |= {name: MARKS_AHEAD for name in sizes if name.startswith("mark_")}
     sizes |= {name: BLOCKS for name in sizes if name.startswith("block_")}
     state = State(whole, real, *(_zeros(name, size) for name, size in sizes.items()))
     for numbers in (state.mark_numbers, state.block_minutes):
         numbers[:] = array("q", [-MARKS_AHEAD - 1]) * len(numbers)
+    know(state, UNLEARNED if learned is None else learned)
     return state
+
+
+UNLEARNED = Learned._make([NEVER, 0, *[0.0] * 11, float("nan"), FIRST_BAND_FACTOR])
+
+
+def know(state: State, learned: Learned) -> None:
+    """Put what was learned in the place of what the state has learned."""
+    state.whole[LEARNED_UNTIL], state.whole[RETURNS] = learned.until, learned.returns
+    for place, value in zip(LEARNED, learned[2:], strict=True):
+        state.real[place] = value
+
+
+def learned(state: State) -> Learned:
+    """Give what the state has learned, up to its newest quote."""
+    return Learned(state.whole[TIME], state.whole[RETURNS], *(state.real[place] for place in LEARNED))
 
 
 def _zeros(name: str, size: int) -> "array[Any]":
@@ -234,7 +302,9 @@ def save(state: State) -> Saved:
 
 
 def load(saved: Saved) -> State:
-    """Take back what `save` gave."""
+    """Take back what `save` gave. Raises ValueError for what another version of the rules has saved."""
+    if (len(saved.whole), len(saved.real), len(saved.rings)) != (WHOLES, REALS, len(_NAMES)):
+        raise ValueError("the state was saved by another version of the rules")
     rings: list[array[Any]] = [
         array("d" if name in _REAL_ARRAYS else "q", data) for name, data in zip(_NAMES, saved.rings, strict=True)
     ]

@@ -6,7 +6,7 @@ Live, backtest and batch call this same function, interpreted or compiled; it us
 """
 
 from .forecast import band, forecast, learn_trend
-from .learn import age, learn_until, start_marks
+from .learn import age, learn_until, start_learned, start_marks
 from .score import drop_scores, score_until, skip_until
 from .state import (
     ASK,
@@ -19,6 +19,7 @@ from .state import (
     HAS_SIZES,
     IMBALANCE,
     IS_SCORED,
+    LEARNED_UNTIL,
     MAX_SPREAD,
     MAX_SPREAD_TIME,
     MID,
@@ -67,6 +68,8 @@ def begin(state: State, time: int, mid2: int) -> None:
     whole = state.whole
     whole[FIRST_TIME] = whole[UNBROKEN_SINCE] = whole[MAX_SPREAD_TIME] = time
     whole[FIRST_MID2] = mid2
+    if whole[LEARNED_UNTIL] != NEVER:
+        start_learned(state, time)
     start_marks(state, time)
 
 

@@ -31,7 +31,7 @@ from ..engine.state import (
     save,
 )  # fmt: skip
 from ..engine.update import LONGEST_QUIET
-from ..errors import UsageError
+from ..errors import StorageError, UsageError
 from ..quote import MOST_DECIMALS, SIZE_DECIMALS
 from .bars import Bars, BarsMemory
 from .scores import Outcomes, Scores
@@ -68,7 +68,7 @@ def analyse(product_id: str, quotes: pa.Table, forecaster: str, memory: bytes | 
     Raises UsageError when the rows before were folded with another forecaster.
     """
     known = None if memory is None else _decode(memory)
-    state = new_state(forecaster) if known is None else load(known.state)
+    state = new_state(forecaster) if known is None else _known(known.state)
     if FORECASTERS[state.whole[FORECASTER]] != forecaster:
         raise UsageError(
             f"The tables were built with the forecaster {FORECASTERS[state.whole[FORECASTER]]}, not {forecaster}.",
@@ -92,6 +92,16 @@ def analyse(product_id: str, quotes: pa.Table, forecaster: str, memory: bytes | 
         scores.table(product_id, forecaster),
         _encode(ProductMemory(save(state), bars.save(), scores.save())),
     )
+
+
+def _known(saved: Saved) -> State:
+    try:
+        return load(saved)
+    except ValueError as error:
+        raise StorageError(
+            f"The tables were built by another version: {error}.",
+            "Remove the folders insights, bars, scores and _memory of the lake, and build again.",
+        ) from error
 
 
 def _same_units(state: State, bars: Bars, quotes: pa.Table) -> list[NDArray[Any]]:
