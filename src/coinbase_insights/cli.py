@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from . import __version__, cli_build, cli_lake, settings
-from .cli_talk import lacks, leave_stdout, say, say_problem
+from . import __version__, cli_build, cli_lake, cli_models, settings
+from .cli_talk import leave_stdout, say_problem
 from .cli_watch import Watching, kept
 from .errors import InsightsError, UnknownProductError, UsageError
 from .options import (
@@ -250,32 +250,7 @@ def products(
     print(json_lines(heads, rows) if output is ListFormat.JSON else table(heads, rows))
 
 
-@app.command()
-def backtest(
-    path: Annotated[
-        Path, typer.Argument(metavar="PATH", help="A recording, a folder of them, or a 5-second grid (.parquet).")
-    ],
-    forecaster: Annotated[
-        list[Forecaster] | None, typer.Option("--forecaster", help="Which to judge; all if none is named.")
-    ] = None,
-    channel: Annotated[
-        Channel, typer.Option(help="Take quotes from tickers, or from the level2 book.")
-    ] = Channel.TICKER,
-    output: ListFormatOption = ListFormat.LINES,
-) -> None:
-    """Judge the forecasters on what has been: how wrong each was, beside "nothing changes"."""
-    try:
-        from .models.backtest import HEADS
-        from .models.backtest import backtest as judge
-        from .models.backtest import rows as rows_of
-    except ImportError as error:
-        raise lacks("backtest", error) from error
-    from .show.listing import json_lines, table
-
-    rows = rows_of(judge(path, tuple(forecaster or list(Forecaster)), channel, say))
-    print(json_lines(HEADS, rows) if output is ListFormat.JSON else table(HEADS, rows))
-
-
+app.command()(cli_models.backtest)
 app.command()(cli_lake.ingest)
 app.command()(cli_lake.verify)
 app.command()(cli_lake.gaps)
