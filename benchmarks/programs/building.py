@@ -30,6 +30,7 @@ def piece(first: int, rows: int, chance: np.random.Generator, last: np.ndarray) 
         last[number] = steps[-1]
         times = START + (first // len(PRODUCTS) + np.arange(each)) * 1_000_000 + chance.integers(0, 900_000, each)
         columns = [
+            first // len(PRODUCTS) + np.arange(each),
             pa.repeat(product_id, each),
             pa.array(times).cast(pa.timestamp("us", "UTC")),
             pa.array(first * 3 + np.arange(each) * 7),

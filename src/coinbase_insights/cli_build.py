@@ -22,6 +22,13 @@ if TYPE_CHECKING:
 COMPILING = "compiling the rules, once: about 20 s"
 
 
+class Engine(StrEnum):
+    """What makes the figures."""
+
+    LOCAL = "local"
+    SPARK = "spark"
+
+
 class AnswerFormat(StrEnum):
     """Ways to give an answer."""
 
@@ -38,20 +45,41 @@ def build(
     log: Annotated[
         str | None, typer.Option("--log", metavar="LOG", help="Which log of raw, where it holds several.")
     ] = None,
+    engine: Annotated[Engine, typer.Option(help="Where the figures are made: here, or by Spark.")] = Engine.LOCAL,
+    master: Annotated[
+        str | None,
+        typer.Option(
+            "--master", metavar="MASTER", show_default="local[*]", help="Of --engine spark, where none runs already."
+        ),
+    ] = None,
 ) -> None:
     """Make quotes, insights, bars, scores and gaps from what was collected; go on where the tables end."""
     try:
-        from .lake.build import build as make
+        from .lake.build import fold_quotes, read_quotes
     except ImportError as error:
         raise lacks("build", error) from error
+    if master is not None and engine is not Engine.SPARK:
+        raise UsageError("--master is that of Spark.", "Add --engine spark, or leave it out.")
     from .engine.compiled import is_compiled
 
     if not is_compiled():
         say(COMPILING)
     told = Telling()
-    made = make(lake, channel, forecaster, log, told.tell)
+    made = read_quotes(lake, channel, log, told.tell)
+    if engine is Engine.SPARK:
+        made |= _on_spark(lake, forecaster, master or "local[*]", told)
+    else:
+        made |= fold_quotes(lake, forecaster, told.tell)
     told.end()
     say(f"{', '.join(f'{rows:,} new {name}' for name, rows in made.items())}")
+
+
+def _on_spark(lake: str, forecaster: str, master: str, told: "Telling") -> dict[str, int]:
+    try:
+        from .lake.spark import fold_on_spark, session
+    except ImportError as error:
+        raise lacks("--engine spark", error) from error
+    return fold_on_spark(session(master), lake, forecaster, told.tell)
 
 
 class Telling:

@@ -94,6 +94,11 @@ def analyse(product_id: str, quotes: pa.Table, forecaster: str, memory: bytes | 
     )
 
 
+def folded(memory: bytes) -> int:
+    """Tell how many quotes of a product were folded."""
+    return _decode(memory).state.whole[COUNT]
+
+
 def _known(saved: Saved) -> State:
     try:
         return load(saved)

@@ -21,7 +21,7 @@ import pyarrow as pa
 from ..errors import StorageError
 from .analyse import Analysed, analyse
 from .compact import compact
-from .delta import Delta
+from .delta import Delta, Written
 from .gaps import Gap
 from .memories import Memories
 from .quotes import Reading
@@ -61,7 +61,8 @@ class Step:
         """Open the tables that it makes, and look how far they are."""
         self.made = [Delta(lake, declared, create=True) for declared in made]
         self._memories = Memories(lake, name)
-        self._ends = [table.landed(table.declared.name) for table in self.made]
+        self.ends = [table.landed(table.declared.name) for table in self.made]
+        """How many rows each table has."""
         self._commits = 0
         self.new = {table.declared.name: 0 for table in self.made}
         """How many rows each table has got."""
@@ -77,15 +78,20 @@ class Step:
         """Give what it remembers of where it ends. Raises DamagedError."""
         return self._memories.read(self.done)
 
-    def commit(self, until: int, rows: Sequence[pa.Table], memory: bytes) -> None:
-        """Keep what was made of its source up to a row; nothing of it is made twice."""
+    def commit(self, until: int, rows: Sequence[pa.Table | list[Written]], memory: bytes) -> None:
+        """Keep what was made of its source up to a row, rows or written parts; nothing of it is made twice."""
         self._memories.write(until, memory)
         for number, (table, found) in enumerate(zip(self.made, rows, strict=True)):
             if table.made_until() >= until:
                 continue
-            table.land(table.declared.name, self._ends[number], [found] if len(found) else [], until)
-            self._ends[number] += len(found)
-            self.new[table.declared.name] += len(found)
+            name, end = table.declared.name, self.ends[number]
+            if isinstance(found, list):
+                table.name(found, until)
+                self.ends[number] = found[-1].part.end if found else end
+            else:
+                table.land(name, end, [found] if len(found) else [], until)
+                self.ends[number] += len(found)
+            self.new[name] += self.ends[number] - end
         self._memories.forget(until)
         self.done, self.next = until, None
         self._commits += 1
@@ -107,18 +113,34 @@ def build(
     `log` is needed where raw holds several. Raises StorageError when there is no lake or when it is damaged, and
     UsageError when the tables were built of another channel or with another forecaster.
     """
-    raw, most = Raw(lake), at_once or AtOnce()
+    most = at_once or AtOnce()
+    return read_quotes(lake, channel, log, tell, most.lines) | fold_quotes(lake, forecaster, tell, most.rows)
+
+
+def read_quotes(
+    lake: str,
+    channel: str,
+    log: str | None = None,
+    tell: Callable[[Progress], None] = lambda _: None,
+    most: int = AtOnce().lines,
+) -> dict[str, int]:
+    """The first step alone: bring quotes and gaps up to what `raw` holds. Raises as `build`."""
+    raw = Raw(lake)
     reading = Step(lake, "quotes", (QUOTES, GAPS))
-    _read(raw, _the_log(raw, log), reading, channel, tell, most.lines)
-    return reading.new | fold_quotes(lake, forecaster, tell, most.rows)
+    _read(raw, _the_log(raw, log), reading, channel, tell, most)
+    return reading.new
 
 
 def fold_quotes(
-    lake: str, forecaster: str, tell: Callable[[Progress], None] = lambda _: None, most: int = AtOnce().rows
+    lake: str,
+    forecaster: str,
+    tell: Callable[[Progress], None] = lambda _: None,
+    most: int = AtOnce().rows,
+    until: int | None = None,
 ) -> dict[str, int]:
-    """The second step alone: bring insights, bars and scores up to what `quotes` holds."""
-    folding = Step(lake, "insights", (INSIGHTS, BARS, SCORES))
-    _fold(Delta(lake, QUOTES), folding, forecaster, tell, most)
+    """The second step alone: bring insights, bars and scores up to what `quotes` holds, or up to some row of it."""
+    folding, quotes = Step(lake, "insights", (INSIGHTS, BARS, SCORES)), Delta(lake, QUOTES)
+    _fold(quotes, folding, forecaster, tell, most, until or quotes.landed(QUOTES.name))
     return folding.new
 
 
@@ -161,16 +183,16 @@ def _gaps(gaps: Sequence[Gap]) -> pa.Table:
     return pa.table(columns, schema=schema(GAPS))
 
 
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(dict[str, bytes]).decode
+encode = msgspec.msgpack.Encoder().encode
+decode = msgspec.msgpack.Decoder(dict[str, bytes]).decode
+"""What the second step remembers: the memory of each product."""
 
 
-def _fold(quotes: Delta, step: Step, forecaster: str, tell: Callable[[Progress], None], most: int) -> None:
+def _fold(quotes: Delta, step: Step, forecaster: str, tell: Callable[[Progress], None], most: int, end: int) -> None:
     """From quotes to insights, bars and scores, each product on its own."""
-    end = quotes.landed(QUOTES.name)
     begun, began = step.done, time.monotonic()
     remembered = step.remembered()
-    memories = {} if remembered is None else _decode(remembered)
+    memories = {} if remembered is None else decode(remembered)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         while step.done < end:
             until = step.next or min(end, step.done + most)
@@ -183,7 +205,7 @@ def _fold(quotes: Delta, step: Step, forecaster: str, tell: Callable[[Progress],
             found: dict[str, Analysed] = {product_id: work.result() for product_id, work in works.items()}
             memories |= {product_id: each.memory for product_id, each in found.items()}
             made = [pa.concat_tables(getattr(each, name) for each in found.values()) for name in MADE]
-            step.commit(until, made, _encode(memories))
+            step.commit(until, made, encode(memories))
             tell(Progress("quotes", begun, until, end, time.monotonic() - began))
 
 

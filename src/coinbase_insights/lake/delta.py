@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Transaction
@@ -44,6 +45,14 @@ _DECODED = re.compile(r"%[0-9A-Fa-f]{2}|\\").search
 _NO_CLEANING = PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
 
 
+class Written(NamedTuple):
+    """A part that lies in the table's folder."""
+
+    part: Part
+    size: int
+    """Of its file, in bytes."""
+
+
 class Delta:
     """The table as its one writer sees it, or a reader at one moment."""
 
@@ -54,6 +63,7 @@ class Delta:
         Raises StorageError when there is none and none is to be made, or when the place cannot be reached.
         """
         self.declared = declared
+        self.lake = url
         self.url = table_url(url, declared)
         self._schema = schema(declared)
         if "://" not in url and _DECODED(str(Path(url).absolute())):
@@ -156,15 +166,19 @@ class Delta:
         landed = self.landed(log)
         if first != landed:
             raise StorageError(f"{log} would go on at {first} in {self.url}, where it has come to {landed}.")
-        data, count = to_parquet(tables, self.declared, self.declared.level)
+        with reaching(self.url):
+            written = write_part(self.place, self.declared, log, first, tables)
+        self.name([written] if written else [], made_until)
+        return written.part if written else None
+
+    def name(self, written: Sequence[Written], made_until: int | None = None) -> None:
+        """Commit parts that lie there already, of one log, whose rows follow those that are here. Raises as `land`."""
         made = [] if made_until is None else [Transaction(MADE_OF, made_until)]
-        if not count:
-            if made:
-                self._commit([], made, None)
-            return None
-        part = self._write(log, first, count, data)
-        self._commit([_add(part, len(data), new=True)], [Transaction(log, part.end), *made], part)
-        return part
+        if written:
+            last = written[-1].part
+            self._commit([_add(each, new=True) for each in written], [Transaction(last.log, last.end), *made], last)
+        elif made:
+            self._commit([], made, None)
 
     def groups(self, part: Part) -> Iterator[pa.Table]:
         """Give the rows of a part, a group of them at a time. Raises as `read`."""
@@ -172,8 +186,7 @@ class Delta:
 
     def take_back(self, part: Part) -> None:
         """Name a part that is there already, whose rows follow those that are here. Raises as `land`."""
-        size = len(self.bytes_of(part))
-        self._commit([_add(part, size, new=True)], [Transaction(part.log, part.end)], part)
+        self.name([Written(part, len(self.bytes_of(part)))])
 
     def rows(self, first: int, until: int, log: str | None = None) -> Iterator[pa.Table]:
         """Give the rows of a log from one number up to another; of the table's own where none is named.
@@ -196,18 +209,15 @@ class Delta:
         data, count = to_parquet(tables, self.declared, COMPACTED_LEVEL)
         if count != rows:
             raise StorageError(f"{len(old)} parts of {self.url} hold {count} rows and should hold {rows}.")
-        part = self._write(old[0].log, first, rows, data)
-        now = time.time_ns() // 1_000_000
-        self._commit(
-            [_add(part, len(data), new=False), *(RemoveAction(each.name, False, now) for each in old)], [], part
-        )
-        return part
-
-    def _write(self, log: str, first: int, rows: int, data: bytes) -> Part:
-        """Write a part that no commit names yet."""
-        part = Part.of(log, first, rows, data)
+        part = Part.of(old[0].log, first, rows, data)
         with reaching(self.url):
             self.place.write(part.name, data)
+        now = time.time_ns() // 1_000_000
+        self._commit(
+            [_add(Written(part, len(data)), new=False), *(RemoveAction(each.name, False, now) for each in old)],
+            [],
+            part,
+        )
         return part
 
     def clean(self, hours: int = 1) -> None:
@@ -275,8 +285,18 @@ def no_table(lake: str, declared: Table) -> StorageError:
     )
 
 
-def _add(part: Part, size: int, *, new: bool) -> AddAction:
+def write_part(folder: Place, declared: Table, log: str, first: int, tables: Iterable[pa.Table]) -> Written | None:
+    """Write a part that no commit names yet, wherever that is done; None where there is no row."""
+    data, count = to_parquet(tables, declared, declared.level)
+    if not count:
+        return None
+    part = Part.of(log, first, count, data)
+    folder.write(part.name, data)
+    return Written(part, len(data))
+
+
+def _add(written: Written, *, new: bool) -> AddAction:
     # No least and greatest values: where only some columns have them, delta-rs takes those of the others for null, and
     # finds no row.
-    statistics = {"numRecords": part.rows}
-    return AddAction(part.name, size, {}, time.time_ns() // 1_000_000, new, json.dumps(statistics))
+    statistics = {"numRecords": written.part.rows}
+    return AddAction(written.part.name, written.size, {}, time.time_ns() // 1_000_000, new, json.dumps(statistics))

@@ -29,6 +29,8 @@ class Kept(Product):
     def __init__(self, product_id: str, forecaster: str) -> None:
         """As Product."""
         super().__init__(product_id, forecaster)
+        self.taken = 0
+        """How many quotes were taken."""
         self.rows: list[tuple[Quote, int]] = []
         """Quotes, and until when the line was heard that was down before them; NEVER where it was not."""
         self.heard_until = NEVER
@@ -53,6 +55,12 @@ class Kept(Product):
         self.heard_until, self.has_quote = NEVER, True
         self.largest = max(self.largest, quote.ask * int(10 ** (self.unit_decimals - quote.decimals)))
 
+    def number(self) -> range:
+        """Give the numbers of the quotes that are taken now."""
+        numbers = range(self.taken, self.taken + len(self.rows))
+        self.taken, self.rows = numbers.stop, []
+        return numbers
+
     def break_line(self, heard_until: int) -> None:
         """Remember the gap for the next quote."""
         if self.has_quote and self.heard_until == NEVER:
@@ -62,6 +70,7 @@ class Kept(Product):
 class KeptMemory(msgspec.Struct):
     """What is kept of a product between two quotes."""
 
+    taken: int
     decimals: int
     largest: int
     heard_until: int
@@ -106,13 +115,13 @@ class Reading:
         self._gaps.load(memory.gaps)
         for product_id, kept in memory.kept.items():
             product = self._kept(product_id, "last")
-            product.unit_decimals, product.largest = kept.decimals, kept.largest
+            product.taken, product.unit_decimals, product.largest = kept.taken, kept.decimals, kept.largest
             product.heard_until, product.has_quote = kept.heard_until, kept.has_quote
 
     def save(self) -> bytes:
         """Give all that is remembered; the quotes must have been taken."""
         kept = {
-            name: KeptMemory(each.unit_decimals, each.largest, each.heard_until, each.has_quote)
+            name: KeptMemory(each.taken, each.unit_decimals, each.largest, each.heard_until, each.has_quote)
             for name, each in sorted(self._products.items())
         }
         return _encode(ReadingMemory(self._channel, self._pipe.save(), kept, self._gaps.save()))
@@ -129,11 +138,11 @@ class Reading:
         """Give the quotes that were read since the last time, by product and in their order."""
         products = [product for _, product in sorted(self._products.items())]
         found = [row for product in products for row in product.rows]
-        for product in products:
-            product.rows = []
+        numbers = [number for product in products for number in product.number()]
         quotes = [quote for quote, _ in found]
         heard = [None if heard_until == NEVER else heard_until for _, heard_until in found]
         columns = [
+            numbers,
             [quote.product_id for quote in quotes],
             pa.array([quote.time for quote in quotes], pa.int64()).cast(TIME),
             [quote.sequence for quote in quotes],

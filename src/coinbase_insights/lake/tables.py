@@ -67,8 +67,9 @@ _FORECASTER = Column("forecaster", "name", "", "which one made the forecast")
 
 QUOTES = Table(
     "quotes",
-    "Best bid and best ask of a product, as each message gave them: valid, new and believed ones, in order of arrival.",
+    "Best bid and best ask as each message gave them: valid, new and believed ones, those of a product in their order.",
     (
+        Column("number", "whole", "", "place among the quotes of its product, counted from 0 without a hole"),
         _PRODUCT,
         Column("time", "time", "UTC, microseconds", "the exchange's time of the quote"),
         Column("sequence", "whole", "", "the exchange's number; null where the feed has none", True),
