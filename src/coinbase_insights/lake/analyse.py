@@ -112,15 +112,27 @@ def _known(saved: Saved) -> State:
 def _same_units(state: State, bars: Bars, quotes: pa.Table) -> list[NDArray[Any]]:
     """Bring what is remembered, and the prices to come, into units of the finest price; give bids and asks."""
     units = decimals(state)
-    prices: list[NDArray[Any] | None] = [None]
-    for finer in range(units, MOST_DECIMALS + 1):
-        prices = [_whole(quotes.column(name), finer) for name in ("best_bid", "best_ask")]
-        if all(price is not None for price in prices):
-            break
+    finer, prices = _finest(quotes, units)
     if finer > units:
         rescale(state, finer - units)
         bars.rescale(10 ** (finer - units))
-    return [price for price in prices if price is not None]
+    return prices
+
+
+def whole_history(quotes: pa.Table) -> tuple[int, tuple[Any, ...]]:
+    """Give the decimals of the finest price, and the columns that `compiled.columns` takes."""
+    places, prices = _finest(quotes, 0)
+    return places, _history(quotes, prices)
+
+
+def _finest(quotes: pa.Table, least: int) -> tuple[int, list[NDArray[Any]]]:
+    """Give the fewest decimals, and not fewer than `least`, in which all prices are whole; and bids and asks so."""
+    prices: list[NDArray[Any] | None] = [None]
+    for places in range(least, MOST_DECIMALS + 1):
+        prices = [_whole(quotes.column(name), places) for name in ("best_bid", "best_ask")]
+        if all(price is not None for price in prices):
+            break
+    return places, [price for price in prices if price is not None]
 
 
 def _whole(prices: pa.ChunkedArray, places: int) -> NDArray[Any] | None:

@@ -24,13 +24,13 @@ def ask(lake: str, query: str) -> pa.RecordBatchReader:
         for declared in TABLES:
             try:
                 table = DeltaTable(table_url(lake, declared))
-            except TableNotFoundError as error:
-                if declared is RAW:
-                    raise no_table(lake, RAW) from error
+            except TableNotFoundError:
                 continue
             connection.register(f"_{declared.name}", table.to_pyarrow_dataset())
             connection.execute(without_zones(declared))
             known.append(declared.name)
+    if not known:
+        raise no_table(lake, RAW)
     with understanding(known):
         answer = connection.sql(query)
     if answer is None:

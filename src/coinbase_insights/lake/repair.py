@@ -30,7 +30,7 @@ from .raw import Raw
 from .rows import SCHEMA, rows
 from .sums import LOG as DELTA_LOG
 from .sums import SUMS
-from .tables import RAW, TABLES
+from .tables import BUILT, RAW, TABLES
 from .verify import Report, journal_end
 
 WITHIN = ("", f"/{DELTA_LOG}", f"/{SUMS}")
@@ -74,7 +74,7 @@ def _give_up_what_was_made(lake: str) -> Iterator[str]:
     number = 1
     while any(files.names(f"{ASIDE}/{number}/{declared.name}/{DELTA_LOG}") for declared in TABLES):
         number += 1
-    folders = [f"{declared.name}{within}" for declared in TABLES if declared is not RAW for within in WITHIN]
+    folders = [f"{declared.name}{within}" for declared in BUILT for within in WITHIN]
     for folder in (*folders, FOLDER):
         for name in files.names(folder):
             files.move(f"{folder}/{name}", f"{ASIDE}/{number}/{folder}/{name}")

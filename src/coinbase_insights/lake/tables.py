@@ -171,7 +171,33 @@ GAPS = Table(
     ),
 )
 
-TABLES = (RAW, QUOTES, INSIGHTS, BARS, SCORES, GAPS)
+BACKTESTS = Table(
+    "backtests",
+    "How good forecasters would have been; each `backtest --to` adds its rows, and none is ever replaced.",
+    (
+        Column(
+            "run_at", "time", "UTC, microseconds", "when it was judged, by our clock: all rows of a run have the same"
+        ),
+        Column("source", "name", "", "the recording, grid or lake, as it was named"),
+        _PRODUCT,
+        _FORECASTER,
+        Column("parameters", "name", "", "those that are not the defaults, as `ridge=1 half_life_h=6`; else empty"),
+        Column("first_time", "time", "UTC, microseconds", "time of the first quote"),
+        Column("last_time", "time", "UTC, microseconds", "time of the last quote"),
+        Column("scored", "whole", "", "forecasts that were compared with the truth"),
+        Column("unscored", "whole", "", "forecasts without a truth: the line was down at their target time"),
+        Column("mae", "real", "quote currency", "mean absolute error; null if none was scored", True),
+        Column("mae_ratio", "real", "", "mae over that of `nothing changes`: below 1 is better", True),
+        Column("rmse_ratio", "real", "", "the same for the root of the mean squared error", True),
+        Column("p_value", "real", "", "how often chance alone differs as much; null where it cannot be told", True),
+        Column("band_coverage", "real", "", "how often the 90 % band held; null if there was none", True),
+        Column("band_width_bp", "real", "basis points", "mean full width of the band over the mid-price", True),
+    ),
+)
+
+TABLES = (RAW, QUOTES, INSIGHTS, BARS, SCORES, GAPS, BACKTESTS)
+BUILT = (QUOTES, INSIGHTS, BARS, SCORES, GAPS)
+"""Those that `build` can make anew from `raw`."""
 
 
 def schema(table: Table) -> "pa.Schema":
