@@ -3,8 +3,12 @@
 import math
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from .errors import UsageError
+
+if TYPE_CHECKING:
+    from .engine.state import Parameters
 
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)(ms|s|m|h|d)", re.ASCII).fullmatch
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
@@ -12,6 +16,15 @@ _SIZE = re.compile(r"([0-9]{1,9})(kB|MB|GB|TB)", re.ASCII).fullmatch
 _BYTES = {"kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _SPEED = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,3})?)x?", re.ASCII).fullmatch
 MOST_PRODUCTS = 1000
+_NUMBER = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?", re.ASCII).fullmatch
+PARAMETER_LIMITS = {
+    "half_life_h": (0.001, 100_000.0),
+    "ridge": (1e-6, 1e6),
+    "pull": (0.0, 10.0),
+    "band_step": (0.0, 1.0),
+}
+"""The least and the most that each parameter of the forecasters may be."""
+MOST_COMBINATIONS = 1000
 
 
 def product_ids(texts: Sequence[str]) -> tuple[str, ...]:
@@ -68,6 +81,47 @@ def speed(text: str) -> float:
     if match is None or float(match[1]) == 0.0:
         raise UsageError(f"{text[:40]!a} is not a speed.", "Write 1 for as fast as it was recorded, 10, or max.")
     return float(match[1])
+
+
+def grid(text: str) -> "tuple[Parameters, ...]":
+    """Take "ridge=1,3 half_life_h=6,24": every combination of the values, the last name changing first.
+
+    Raises UsageError for an unknown name, for what is no number, and for too many combinations.
+    """
+    from itertools import product
+
+    from .engine.state import Parameters
+
+    values: dict[str, tuple[float, ...]] = {}
+    for word in text.split():
+        name, _, numbers = word.partition("=")
+        if name in values:
+            raise UsageError(f"The grid names {name} twice.", f"Write all its values at once: {name}=1,2")
+        values[name] = _values(name, numbers)
+    count = math.prod(map(len, values.values()))
+    if not values:
+        raise UsageError("The grid is empty.", 'Write it as --grid "ridge=1,3,10 half_life_h=6,24".')
+    if count > MOST_COMBINATIONS:
+        raise UsageError(
+            f"The grid has {count:,} combinations; {MOST_COMBINATIONS:,} are the most.", "Try fewer values."
+        )
+    return tuple(Parameters(**dict(zip(values, each, strict=True))) for each in product(*values.values()))
+
+
+def _values(name: str, numbers: str) -> tuple[float, ...]:
+    """Take the values of one parameter, each once, in their order."""
+    if name not in PARAMETER_LIMITS:
+        from difflib import get_close_matches
+
+        near = get_close_matches(name, PARAMETER_LIMITS, 1, 0.5)
+        hint = f"Did you mean {near[0]}?" if near else f"There are {', '.join(PARAMETER_LIMITS)}."
+        raise UsageError(f"{name[:40]!a} is not a parameter of a forecaster.", hint)
+    least, most = PARAMETER_LIMITS[name]
+    for number in numbers.split(","):
+        if _NUMBER(number) is None or not least <= float(number) <= most:
+            said = f"{number[:40]!a} is not a value of {name}."
+            raise UsageError(said, f"It is a number from {least:g} to {most:g}, such as {name}=0.5,1")
+    return tuple(dict.fromkeys(map(float, numbers.split(","))))
 
 
 def socket_url(text: str) -> str:
