@@ -20,7 +20,7 @@ from coinbase_insights.errors import RecordingError
 from coinbase_insights.feed import products
 from coinbase_insights.log.journal import encode
 from coinbase_insights.message import Message
-from coinbase_insights.models.backtest import COMPILING
+from coinbase_insights.models.backtest import COMPILING, Question
 from coinbase_insights.models.backtest import backtest as judge_all
 from coinbase_insights.models.history import grid as history_of_grid
 from frames import START, heartbeat, rfc3339, ticker
@@ -351,8 +351,8 @@ def test_compiling_is_told_only_while_nothing_is_compiled(
 ) -> None:
     told: list[str] = []
     monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
-    judge_all(recording, ("last",), tell=told.append)
+    judge_all([recording], Question(("last",)), told.append)
     (tmp_path / "fold.nbc").touch()
-    judge_all(recording, ("last",), tell=told.append)
+    judge_all([recording], Question(("last",)), told.append)
 
     assert [text for text in told if "message" not in text] == [COMPILING]
