@@ -6,13 +6,14 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
 	--generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 rows = $(if $(CHECK),--rows=.reliability/$(1).json)
+SPARKS := $(patsubst requirements/spark/%.in,%,$(wildcard requirements/spark/*.in))
 CLIENTS := $(patsubst requirements/clients/%.in,%,$(wildcard requirements/clients/*.in))
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check format lint types contracts docs clients components reliability bench lock clean
+.PHONY: help setup demo test check format lint types contracts docs clients components spark reliability bench lock clean
 
 help: ## list what you can type
 	@echo "make TARGET            (make demo ARGS=\"...\" passes flags on; PYTHON=python3.12 picks the Python)"
@@ -30,7 +31,7 @@ test: .venv/.dev ## run the tests
 	@$(BIN)/python -m pytest --quiet $(call rows,tests) $(ARGS)
 
 check: CHECK := --check
-check: format lint types contracts docs test clients components reliability ## run all of CI, the quick things first
+check: format lint types contracts docs test clients components spark reliability ## run all of CI, the quick things first
 	@echo "check: all is well"
 
 format: .venv/.dev ## lay the code out
@@ -61,6 +62,10 @@ components: .venv/.dev .components/azurite/.ready .components/kafka/.ready ## a 
 	@echo "components: pytest tests/components"
 	@$(BIN)/python -m pytest --quiet tests/components $(call rows,components) $(ARGS)
 
+spark: .venv/.dev $(SPARKS:%=.venv-spark/%/.ready) ## build on real Sparks (slow; needs Java 17)
+	@echo "spark: pytest tests/spark"
+	@$(BIN)/python -m pytest --quiet tests/spark $(ARGS)
+
 reliability: .venv/.dev ## write the table of docs/reliability.md from the last whole run of the tests
 	@echo "reliability: docs/reliability.py"
 	@$(BIN)/python docs/reliability.py $(CHECK)
@@ -77,8 +82,13 @@ lock: .venv/.dev ## pin what pyproject.toml asks for (ARGS=--upgrade: at the new
 		$(COMPILE) $(ARGS) requirements/clients/$$name.in --output-file requirements/clients/$$name.txt || exit 1; \
 	done
 
+	@for name in $(SPARKS); do \
+		$(COMPILE) $(ARGS) requirements/spark/$$name.in pyproject.toml --extra lake --extra spark \
+		--output-file requirements/spark/$$name.txt || exit 1; \
+	done
+
 clean: ## remove all that was made, .venv too
-	@rm -rf .venv .venv-clients .components .reliability .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache dist
+	@rm -rf .venv .venv-clients .venv-spark .components .reliability .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache dist
 	@find src tests docs -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 # Each file below is a stamp: made once, and again when what it hangs on has changed.
@@ -111,6 +121,13 @@ $(BIN)/pip:
 	@echo "setup: .venv-clients/$*"
 	$(call make_venv,.venv-clients/$*)
 	@.venv-clients/$*/bin/python -m pip --quiet --disable-pip-version-check install --no-compile --require-hashes --requirement $<
+	@touch $@
+
+.venv-spark/%/.ready: requirements/spark/%.txt pyproject.toml requirements/build.txt
+	@echo "setup: .venv-spark/$*"
+	$(call make_venv,.venv-spark/$*)
+	@.venv-spark/$*/bin/python -m pip --quiet --disable-pip-version-check install --no-compile --require-hashes --requirement $< --requirement requirements/build.txt
+	@.venv-spark/$*/bin/python -m pip --quiet --disable-pip-version-check install --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .components/azurite/.ready: requirements/azurite/package-lock.json

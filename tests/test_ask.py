@@ -84,3 +84,15 @@ def test_other_tools_find_the_same_rows_with_a_filter(walk: list[Item], tmp_path
     query = "select count(*) n from raw where channel = '#' and message like '#opened%'"
     opened = sum(isinstance(item, Opened) for item in walk)
     assert json.loads(ask_for(lake, query, "--format", "json").stdout) == {"n": opened}
+
+
+def test_a_master_without_spark_and_a_spark_that_is_not_installed_are_said_in_a_line(tmp_path: Path) -> None:
+    lake_of(tmp_path / "lake", long_walk(0.05))
+    build = (sys.executable, "-m", "coinbase_insights", "build", str(tmp_path / "lake"), "--channel", "ticker")
+
+    wrong = subprocess.run([*build, "--master", "local"], capture_output=True, text=True, check=False)
+    lacking = subprocess.run([*build, "--engine", "spark"], capture_output=True, text=True, check=False)
+
+    assert (wrong.returncode, wrong.stderr.splitlines()[0]) == (2, "error: --master is that of Spark.")
+    assert lacking.returncode == 2
+    assert "--engine spark needs more than the core: pyspark is not installed" in lacking.stderr

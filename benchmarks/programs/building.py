@@ -1,6 +1,7 @@
 """Quotes of ten products through every rule and into the tables: `python -m benchmarks.programs.building LAKE QUOTES`.
 
-The quotes are made first, in another process (`... LAKE QUOTES make`), so that memory and time are those of the build.
+The quotes are made first, in another process (`... LAKE QUOTES make [QUOTES_A_SECOND]`), so that memory and time are
+those of the build.
 """
 
 import json
@@ -20,15 +21,19 @@ PIECE = 100_000
 START = 1_700_000_000_000_000
 
 
-def piece(first: int, rows: int, chance: np.random.Generator, last: np.ndarray) -> pa.Table:
-    """Make the next quotes: a random walk of each product, a quote each second or so."""
+def piece(first: int, rows: int, chance: np.random.Generator, last: np.ndarray, pace: int = 1) -> pa.Table:
+    """Make the next quotes: a random walk of each product, so many quotes a second, or about so."""
     each = rows // len(PRODUCTS)
     tables = []
     for number, product_id in enumerate(PRODUCTS):
         steps = np.cumsum(chance.integers(-3, 4, each)) + last[number]
         steps = np.maximum(steps, 1000)
         last[number] = steps[-1]
-        times = START + (first // len(PRODUCTS) + np.arange(each)) * 1_000_000 + chance.integers(0, 900_000, each)
+        times = (
+            START
+            + (first // len(PRODUCTS) + np.arange(each)) * (1_000_000 // pace)
+            + chance.integers(0, 900_000 // pace, each)
+        )
         columns = [
             first // len(PRODUCTS) + np.arange(each),
             pa.repeat(product_id, each),
@@ -52,18 +57,18 @@ def decimals(units: np.ndarray, places: int, digits: tuple[int, int]) -> pa.Arra
     return array.cast(pa.decimal128(*digits))
 
 
-def make(lake: str, rows: int) -> None:
+def make(lake: str, rows: int, pace: int) -> None:
     """Fill the table of quotes."""
     table, chance, last = Delta(lake, QUOTES, create=True), np.random.default_rng(1), np.full(len(PRODUCTS), 200_000)
     for first in range(0, rows, PIECE):
-        table.land(QUOTES.name, first, [piece(first, min(PIECE, rows - first), chance, last)], first)
+        table.land(QUOTES.name, first, [piece(first, min(PIECE, rows - first), chance, last, pace)], first)
 
 
 def main() -> None:
     """Make, or build."""
     lake, rows = sys.argv[1], int(sys.argv[2])
-    if sys.argv[3:] == ["make"]:
-        make(lake, rows)
+    if sys.argv[3:4] == ["make"]:
+        make(lake, rows, int((sys.argv[4:] or ["1"])[0]))
         return
     began, cpu = time.monotonic(), time.process_time()
     fold_quotes(lake, "tilt")

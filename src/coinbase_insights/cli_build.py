@@ -77,9 +77,11 @@ def build(
 def _on_spark(lake: str, forecaster: str, master: str, told: "Telling") -> dict[str, int]:
     try:
         from .lake.spark import fold_on_spark, session
+
+        spark = session(master)
     except ImportError as error:
         raise lacks("--engine spark", error) from error
-    return fold_on_spark(session(master), lake, forecaster, told.tell)
+    return fold_on_spark(spark, lake, forecaster, told.tell)
 
 
 class Telling:

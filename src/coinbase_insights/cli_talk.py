@@ -24,7 +24,7 @@ def lacks(what: str, error: ImportError) -> UsageError:
     """Make the error of a part that is not installed."""
     return UsageError(
         f"{what} needs more than the core: {error.name} is not installed.",
-        "In a clone of the repository: pip install '.[lake,kafka]'",
+        "In a clone of the repository: pip install '.[lake,kafka,spark]'",
     )
 
 
