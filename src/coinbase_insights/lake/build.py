@@ -18,8 +18,9 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
+from ..engine.model import Model, untrained
 from ..errors import StorageError
-from .analyse import Analysed, analyse
+from .analyse import Analysed, analyse, refuse_other
 from .compact import compact
 from .delta import Delta, Written
 from .gaps import Gap
@@ -52,6 +53,8 @@ class Progress(NamedTuple):
     of: int
     seconds: float
     """That the rows from `begun` to `done` took."""
+    late: tuple[str, ...] = ()
+    """Products that have begun within the time that the model has learned of, and so without it."""
 
 
 class Step:
@@ -103,15 +106,17 @@ class Step:
 def build(
     lake: str,
     channel: str,
-    forecaster: str,
+    forecaster: str | Model,
     log: str | None = None,
     tell: Callable[[Progress], None] = lambda _: None,
     at_once: AtOnce | None = None,
 ) -> dict[str, int]:
     """Bring every table up to what `raw` holds; give how many rows are new. `tell` hears how far it has come.
 
-    `log` is needed where raw holds several. Raises StorageError when there is no lake or when it is damaged, and
-    UsageError when the tables were built of another channel or with another forecaster.
+    `forecaster` is a name or a model; `log` is needed where raw holds several.
+
+    Raises StorageError when there is no lake or when it is damaged, and UsageError when the tables were built of
+    another channel, or with another forecaster or model.
     """
     most = at_once or AtOnce()
     return read_quotes(lake, channel, log, tell, most.lines) | fold_quotes(lake, forecaster, tell, most.rows)
@@ -133,14 +138,15 @@ def read_quotes(
 
 def fold_quotes(
     lake: str,
-    forecaster: str,
+    forecaster: str | Model,
     tell: Callable[[Progress], None] = lambda _: None,
     most: int = AtOnce().rows,
     until: int | None = None,
 ) -> dict[str, int]:
     """The second step alone: bring insights, bars and scores up to what `quotes` holds, or up to some row of it."""
     folding, quotes = Step(lake, "insights", (INSIGHTS, BARS, SCORES)), Delta(lake, QUOTES)
-    _fold(quotes, folding, forecaster, tell, most, until or quotes.landed(QUOTES.name))
+    model = forecaster if isinstance(forecaster, Model) else untrained(forecaster)
+    _fold(quotes, folding, model, tell, most, until or quotes.landed(QUOTES.name))
     return folding.new
 
 
@@ -188,25 +194,28 @@ decode = msgspec.msgpack.Decoder(dict[str, bytes]).decode
 """What the second step remembers: the memory of each product."""
 
 
-def _fold(quotes: Delta, step: Step, forecaster: str, tell: Callable[[Progress], None], most: int, end: int) -> None:
+def _fold(quotes: Delta, step: Step, model: Model, tell: Callable[[Progress], None], most: int, end: int) -> None:
     """From quotes to insights, bars and scores, each product on its own."""
     begun, began = step.done, time.monotonic()
     remembered = step.remembered()
     memories = {} if remembered is None else decode(remembered)
+    for memory in memories.values():
+        refuse_other(memory, model)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         while step.done < end:
             until = step.next or min(end, step.done + most)
             table = pa.concat_tables(quotes.rows(step.done, until))
             products = dict(by_product(table))
             works = {
-                product_id: pool.submit(analyse, product_id, rows, forecaster, memories.get(product_id))
+                product_id: pool.submit(analyse, product_id, rows, model, memories.get(product_id))
                 for product_id, rows in products.items()
             }
             found: dict[str, Analysed] = {product_id: work.result() for product_id, work in works.items()}
             memories |= {product_id: each.memory for product_id, each in found.items()}
             made = [pa.concat_tables(getattr(each, name) for each in found.values()) for name in MADE]
             step.commit(until, made, encode(memories))
-            tell(Progress("quotes", begun, until, end, time.monotonic() - began))
+            late = tuple(product_id for product_id, each in found.items() if each.is_late)
+            tell(Progress("quotes", begun, until, end, time.monotonic() - began, late))
 
 
 MADE = ("insights", "bars", "scores")

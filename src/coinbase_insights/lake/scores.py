@@ -23,6 +23,7 @@ class Outcomes(NamedTuple):
     errors: Any
     """-1 where the line was down at the target time."""
     base_errors: Any
+    """Of "nothing changes", or of whatever else the forecasts are compared with."""
     bands: Any
     """Half the width; NaN where there was none."""
     mids: Any
@@ -71,7 +72,7 @@ def judged(product_id: str, forecaster: str, outcomes: Outcomes) -> tuple[Any, .
     """Give the score of one hour as a row of `scores`."""
     is_scored = outcomes.errors >= 0.0
     errors, bands = outcomes.errors[is_scored], outcomes.bands[is_scored]
-    base_errors = errors if forecaster == "last" else outcomes.base_errors[is_scored]
+    base_errors = outcomes.base_errors[is_scored]
     is_banded = ~np.isnan(bands)
     error, base = _mean(errors), _mean(base_errors)
     return (
@@ -93,10 +94,15 @@ def judged(product_id: str, forecaster: str, outcomes: Outcomes) -> tuple[Any, .
 def p_value(target_times: NDArray[Any], differences: NDArray[Any]) -> float | None:
     """How often chance alone differs as much, by whole minutes, as engine/skill.py; None when two are not complete."""
     minutes, index = np.unique(target_times // MINUTE, return_inverse=True)
+    total = float(differences.sum())
+    centred = np.bincount(index, weights=differences - total / max(1, len(differences)))
+    return p_of_minutes(minutes, total, centred)
+
+
+def p_of_minutes(minutes: NDArray[Any], total: float, centred: NDArray[Any]) -> float | None:
+    """The same, where the differences were added up by minutes, each less its count times the mean."""
     if len(minutes) < 2:
         return None
-    total = float(differences.sum())
-    centred = np.bincount(index, weights=differences - total / len(differences))
     neighbours = np.diff(minutes) == 1
     variance = float((centred**2).sum() + (centred[1:] * centred[:-1])[neighbours].sum())
     p = two_sided_p(total, variance, len(minutes))

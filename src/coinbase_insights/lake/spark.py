@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
 
+from ..engine.model import Model, untrained
 from ..errors import UsageError
-from .analyse import analyse, folded
+from .analyse import analyse, folded, refuse_other
 from .build import Progress, Step, decode, encode, fold_quotes
 from .compact import LARGE_ROWS
 from .delta import Delta, Written, table_url, write_part
@@ -55,7 +56,7 @@ class Work(NamedTuple):
     """What a worker must know."""
 
     lake: str
-    forecaster: str
+    model: Model
     memories: dict[str, bytes]
     firsts: dict[str, int]
     """Where the insights of each product begin in their table."""
@@ -92,7 +93,7 @@ def session(master: str) -> "SparkSession":
 
 
 def fold_on_spark(
-    spark: "SparkSession", lake: str, forecaster: str, tell: Callable[[Progress], None] = lambda _: None
+    spark: "SparkSession", lake: str, forecaster: str | Model, tell: Callable[[Progress], None] = lambda _: None
 ) -> dict[str, int]:
     """Bring insights, bars and scores up to what `quotes` holds; give how many rows are new. Raises as `build`."""
     if "://" in lake and not lake.startswith(("abfss://", "s3a://", "gs://", "file://")):
@@ -107,13 +108,16 @@ def fold_on_spark(
         return step.new
     remembered = step.remembered()
     memories = {} if remembered is None else decode(remembered)
+    model = forecaster if isinstance(forecaster, Model) else untrained(forecaster)
+    for memory in memories.values():
+        refuse_other(memory, model)
     rows = _new_rows(spark, quotes, memories, step.done)
     counts: dict[str, int] = dict(rows.groupBy("product_id").count().toLocalIterator())
     firsts, at = {}, step.ends[0]
     for product_id in sorted(counts):
         firsts[product_id], at = at, at + counts[product_id]
     keys = {name: value for name, value in os.environ.items() if name.startswith(KEYS)}
-    work = Work(str(lake), forecaster, memories, firsts, keys)
+    work = Work(str(lake), model._replace(learned=dict(model.learned)), memories, firsts, keys)
     found = (
         _in_lanes(spark, rows, sorted(counts, key=lambda each: -counts[each]))
         .sortWithinPartitions("product_id", "number")
@@ -197,7 +201,7 @@ def _product(work: Work, product_id: str, tables: Iterable[pa.Table]) -> pa.Reco
     def insights() -> Iterator[pa.Table]:
         nonlocal memory
         for rows in tables:
-            found = analyse(product_id, rows, work.forecaster, memory)
+            found = analyse(product_id, rows, work.model, memory)
             memory = found.memory
             for what, made in (("bars", found.bars), ("scores", found.scores)):
                 if len(made):

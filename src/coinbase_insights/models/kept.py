@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from ..lake.analyse import whole_history
 from ..lake.build import by_product
 from ..lake.delta import Delta
+from ..lake.folding import whole_history
 from ..lake.tables import QUOTES
 from .history import History
 
