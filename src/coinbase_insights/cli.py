@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from . import __version__, cli_build, cli_lake, cli_models, settings
-from .cli_talk import leave_stdout, say_problem
+from .cli_talk import chosen_model, leave_stdout, say_problem
 from .cli_watch import Watching, kept
 from .errors import InsightsError, UnknownProductError, UsageError
 from .options import (
     URL_VARIABLE,
     Channel,
+    ChosenForecasterOption,
     FeedName,
     Forecaster,
     ForecasterOption,
@@ -31,6 +32,7 @@ from .options import (
     ForOption,
     ListFormat,
     ListFormatOption,
+    ModelOption,
     ProductIds,
     RecordOption,
     UrlOption,
@@ -83,7 +85,8 @@ def run(
         Channel, typer.Option(help="What to listen to; level2 keeps the true best prices between trades.")
     ] = Channel.TICKER_BATCH,
     feed: Annotated[FeedName | None, typer.Option(show_default="exchange", help="Which of Coinbase's feeds.")] = None,
-    forecaster: ForecasterOption = Forecaster.TILT,
+    forecaster: ChosenForecasterOption = None,
+    model: ModelOption = None,
     output: FormatOption = Format.AUTO,
     record: RecordOption = None,
     source: Annotated[
@@ -103,7 +106,7 @@ def run(
 ) -> None:
     """Show what there is to know of a product, live, since the start of this command."""
     product_ids = settings.product_ids(product_id or [])
-    watching = Watching(product_ids, channel, forecaster, output, length)
+    watching = Watching(product_ids, channel, chosen_model(model, forecaster), output, length)
     if source is not None:
         if record is not None:
             raise UsageError("--from plays a recording and --record makes one.", "Leave one of them out.")
@@ -164,7 +167,7 @@ def demo(
             async for item in Feed(server.url, product_ids, channel="ticker").items():
                 yield item
 
-    watching = Watching(product_ids, Channel.TICKER, forecaster, output, length)
+    watching = Watching(product_ids, Channel.TICKER, chosen_model(None, forecaster), output, length)
     watching.start(
         simulated, record=record, live_state="SIMULATED", speed="" if pace == 1.0 else settings.speed_name(pace)
     )
@@ -251,6 +254,7 @@ def products(
 
 
 app.command()(cli_models.backtest)
+app.command()(cli_models.train)
 app.command()(cli_lake.ingest)
 app.command()(cli_lake.verify)
 app.command()(cli_lake.gaps)

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .cli_talk import lacks, say
+from .cli_talk import chosen_model, lacks, say, say_late
 from .errors import UsageError
-from .options import Channel, Forecaster, ForecasterOption, LakeArgument
+from .options import Channel, ChosenForecasterOption, LakeArgument, ModelOption
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from .engine.model import Model
     from .lake.build import Progress
 
 
@@ -41,7 +42,8 @@ class AnswerFormat(StrEnum):
 def build(
     lake: LakeArgument,
     channel: Annotated[Channel, typer.Option(help="The channel that was collected.")] = Channel.TICKER_BATCH,
-    forecaster: ForecasterOption = Forecaster.TILT,
+    forecaster: ChosenForecasterOption = None,
+    model: ModelOption = None,
     log: Annotated[
         str | None, typer.Option("--log", metavar="LOG", help="Which log of raw, where it holds several.")
     ] = None,
@@ -64,24 +66,26 @@ def build(
 
     if not is_compiled():
         say(COMPILING)
+    begun_with = chosen_model(model, forecaster)
     told = Telling()
     made = read_quotes(lake, channel, log, told.tell)
     if engine is Engine.SPARK:
-        made |= _on_spark(lake, forecaster, master or "local[*]", told)
+        made |= _on_spark(lake, begun_with, master or "local[*]", told)
     else:
-        made |= fold_quotes(lake, forecaster, told.tell)
+        made |= fold_quotes(lake, begun_with, told.tell)
     told.end()
+    say_late(begun_with, told.late)
     say(f"{', '.join(f'{rows:,} new {name}' for name, rows in made.items())}")
 
 
-def _on_spark(lake: str, forecaster: str, master: str, told: "Telling") -> dict[str, int]:
+def _on_spark(lake: str, model: "Model", master: str, told: "Telling") -> dict[str, int]:
     try:
         from .lake.spark import fold_on_spark, session
 
         spark = session(master)
     except ImportError as error:
         raise lacks("--engine spark", error) from error
-    return fold_on_spark(spark, lake, forecaster, told.tell)
+    return fold_on_spark(spark, lake, model, told.tell)
 
 
 class Telling:
@@ -93,10 +97,13 @@ class Telling:
         self._first = 0
         self._began = self._said_at = time.monotonic()
         self._is_open = False
+        self.late: list[str] = []
+        """Products that have begun without what the model has learned."""
 
     def tell(self, progress: "Progress") -> None:
         """Hear how far it has come."""
         now = time.monotonic()
+        self.late += progress.late
         if progress.step != self._step:
             self._step, self._first, self._began = progress.step, progress.begun, now - progress.seconds
         if not sys.stderr.isatty() and now - self._said_at < 10.0:

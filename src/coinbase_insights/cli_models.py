@@ -10,7 +10,7 @@ import typer
 from . import settings
 from .cli_talk import lacks, say
 from .errors import RecordingError, UsageError
-from .options import Channel, Forecaster, ListFormat, ListFormatOption
+from .options import Channel, Forecaster, LakeArgument, ListFormat, ListFormatOption
 
 if TYPE_CHECKING:
     from .models.backtest import Judgement
@@ -77,3 +77,44 @@ def _write(path: Path, judgements: "list[Judgement]", run_at: int) -> None:
     except OSError as error:
         raise RecordingError(f"{path} cannot be written: {error.strerror}.", "Name another file.") from error
     say(f"the report is in {path}")
+
+
+def train(
+    lake: LakeArgument,
+    forecaster: Annotated[Forecaster, typer.Option("--forecaster", help="What is to learn.")] = Forecaster.TILT,
+    name: Annotated[str, typer.Option("--name", metavar="NAME", help="What the model is called in the lake.")] = "tilt",
+    held_out: Annotated[
+        str, typer.Option("--held-out", metavar="TIME", help="What it is judged on: the last 20%, 0.2, 6h or 1d.")
+    ] = "0.2",
+    to: Annotated[
+        Path | None, typer.Option("--to", metavar="FOLDER", help="Write the model here too; a new or empty folder.")
+    ] = None,
+    output: ListFormatOption = ListFormat.LINES,
+) -> None:
+    """Learn from a lake's quotes, be judged on time held out, and keep it as a model; the champion if it is better."""
+    share, seconds = settings.held_out(held_out)
+    settings.model_name(name)
+    if to is not None and (to.is_file() or (to.is_dir() and any(to.iterdir()))):
+        raise UsageError(f"There is something in {to} already.", "Name a new folder after --to.")
+    try:
+        from .models import registry
+        from .models.folder import Standing
+        from .models.train import HeldOut, model_to_train
+        from .models.train import train as learn
+    except ImportError as error:
+        raise lacks("train", error) from error
+    from .show.listing import json_lines, table
+
+    untaught = model_to_train(name, registry.next_version(lake, name), forecaster)
+    trained = learn(lake, untaught, HeldOut(share, seconds), registry.champion(lake, name))
+    card, files = registry.register(lake, untaught, trained)
+    if to is not None:
+        registry.write_files(str(to), files)
+    heads = Standing.__struct_fields__
+    rows = [[getattr(each, head) for head in heads] for each in card.scores]
+    print(json_lines(heads, rows) if output is ListFormat.JSON else table(heads, rows))
+    say(
+        f"learned of {card.rows:,} quotes until {card.last_time}; judged on the {card.held_out_rows:,} after {card.cut}"
+    )
+    say(f"{untaught.name} is {'the new champion' if card.champion else 'not the champion'}: {card.reason}")
+    say(f"it is in {registry.folder_of(lake, card.name, card.version)}")

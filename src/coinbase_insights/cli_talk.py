@@ -2,8 +2,12 @@
 
 import os
 import sys
+from typing import TYPE_CHECKING
 
 from .errors import UsageError
+
+if TYPE_CHECKING:
+    from .engine.model import Model
 
 
 def say_problem(message: str, hint: str) -> None:
@@ -26,6 +30,26 @@ def lacks(what: str, error: ImportError) -> UsageError:
         f"{what} needs more than the core: {error.name} is not installed.",
         "In a clone of the repository: pip install '.[lake,kafka,spark]'",
     )
+
+
+def chosen_model(where: str | None, forecaster: str | None) -> "Model":
+    """Give the model that --model names, or the forecaster alone, and say what was found."""
+    from .models.find import model_for
+
+    try:
+        model = model_for(where, forecaster)
+    except ImportError as error:
+        raise lacks("A lake's champion", error) from error
+    if model.digest:
+        say(f"begins with the model {model.name}: {', '.join(sorted(model.learned)) or 'no product'}")
+    return model
+
+
+def say_late(model: "Model", product_ids: list[str]) -> None:
+    """Say of which products nothing that was learned is used, if there are any."""
+    if product_ids:
+        text = ", ".join(product_ids)
+        say(f"{model.name} has learned of the very time that {text} begins in, so {text} begins with nothing learned")
 
 
 def leave_stdout() -> None:

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import settings
-from .cli_talk import lacks, leave_stdout, say, say_problem
+from .cli_talk import lacks, leave_stdout, say, say_late, say_problem
 from .errors import UnreachableError
-from .options import Channel, Forecaster, Format
+from .options import Channel, Format
 
 if TYPE_CHECKING:
+    from .engine.model import Model
     from .message import Item
     from .show.view import LineState
     from .watch import Sink, Watch
@@ -24,11 +25,16 @@ class Watching:
     """What `run` and `demo` share: the products, what to listen to, and how to show it."""
 
     def __init__(
-        self, product_ids: tuple[str, ...], channel: Channel, forecaster: Forecaster, output: Format, length: str | None
+        self, product_ids: tuple[str, ...], channel: Channel, model: "Model", output: Format, length: str | None
     ) -> None:
+        from .engine.product import Product
         from .pipe import Pipe
 
-        self._pipe = Pipe(product_ids, channel=channel, forecaster=forecaster)
+        def product(product_id: str, forecaster: str) -> Product:
+            return Product(product_id, forecaster, model.new_state(product_id))
+
+        self._pipe = Pipe(product_ids, channel=channel, forecaster=model.forecaster, product=product)
+        self._model = model
         self._channel = channel
         self._was_stopped = False
         self._output = output
@@ -71,6 +77,8 @@ class Watching:
             leave_stdout()
             return
         say(summary)
+        products = self._pipe.products
+        say_late(self._model, [name for name, each in products.items() if self._model.is_late_for(name, each.state)])
 
     def say_if_empty(self, source: Path) -> None:
         """After a replay without any quote, say where quotes are to be had."""

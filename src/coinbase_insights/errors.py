@@ -48,6 +48,12 @@ class RecordingError(InsightsError):
     exit_code = 2
 
 
+class ModelError(InsightsError):
+    """A model cannot be used: there is none, it is damaged, or it holds what no model should."""
+
+    exit_code = 2
+
+
 class StorageError(InsightsError):
     """What must be kept cannot be: a folder, a disk or an object store does not take it, or is damaged."""
 

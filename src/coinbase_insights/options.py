@@ -59,6 +59,16 @@ ProductIds = Annotated[
 FormatOption = Annotated[Format, typer.Option("--format", help="How to show it.")]
 ListFormatOption = Annotated[ListFormat, typer.Option("--format", help="A table to read, or an object a line.")]
 ForecasterOption = Annotated[Forecaster, typer.Option("--forecaster", help="How to forecast.")]
+ChosenForecasterOption = Annotated[
+    Forecaster | None,
+    typer.Option("--forecaster", show_default="tilt", help="How to forecast; a model says it itself."),
+]
+ModelOption = Annotated[
+    str | None,
+    typer.Option(
+        "--model", metavar="MODEL", help="Begin with what was trained: a model's folder, or a lake's champion."
+    ),
+]
 ForOption = Annotated[str | None, typer.Option("--for", metavar="DURATION", help="End after this long: 90s, 15m, 1h.")]
 RecordOption = Annotated[Path | None, typer.Option("--record", metavar="PATH", help="Keep every message in this file.")]
 UrlOption = Annotated[

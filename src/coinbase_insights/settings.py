@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from .engine.state import Parameters
 
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)(ms|s|m|h|d)", re.ASCII).fullmatch
+_SHARE = re.compile(r"([0-9]{1,2}(?:\.[0-9]{1,6})?)(%?)", re.ASCII).fullmatch
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _SIZE = re.compile(r"([0-9]{1,9})(kB|MB|GB|TB)", re.ASCII).fullmatch
 _BYTES = {"kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
@@ -63,6 +64,27 @@ def duration(text: str) -> float:
     if match is None or float(match[1]) == 0.0:
         raise UsageError(f"{text[:40]!a} is not a duration.", "Write it as 90s, 15m, 1h or 1d.")
     return float(match[1]) * _SECONDS[match[2]]
+
+
+def held_out(text: str) -> tuple[float, float]:
+    """Take what is held out: 0.2 or 20% as a share, 6h as seconds; the other is 0. Raises UsageError."""
+    match = _SHARE(text)
+    if match is not None:
+        share = float(match[1]) / (100.0 if match[2] else 1.0)
+        if 0.0 < share < 1.0:
+            return share, 0.0
+    elif _DURATION(text) is not None and duration(text) >= 120.0:
+        return 0.0, duration(text)
+    raise UsageError(
+        f"{text[:40]!a} cannot be held out.", "Write a share such as 0.2 or 20%, or 6h: two minutes or more."
+    )
+
+
+def model_name(text: str) -> str:
+    """Take the name of a model. Raises UsageError when it could not be a folder everywhere."""
+    if not re.fullmatch(r"[a-z][a-z0-9_-]{0,39}", text, re.ASCII):
+        raise UsageError(f"{text[:40]!a} is no name of a model.", "Use small letters, digits, - and _, as in tilt-btc.")
+    return text
 
 
 def size(text: str) -> int:

@@ -9,6 +9,7 @@ a product travels as bytes; the rows never leave the workers. `mapInArrow` strea
 
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -111,6 +112,7 @@ def fold_on_spark(
     model = forecaster if isinstance(forecaster, Model) else untrained(forecaster)
     for memory in memories.values():
         refuse_other(memory, model)
+    began = time.monotonic()
     rows = _new_rows(spark, quotes, memories, step.done)
     counts: dict[str, int] = dict(rows.groupBy("product_id").count().toLocalIterator())
     firsts, at = {}, step.ends[0]
@@ -126,6 +128,8 @@ def fold_on_spark(
         .collect()
     )
     memories |= {row.product_id: bytes(row.data) for row in found if row.what == "memory"}
+    late = tuple(sorted(row.product_id for row in found if row.what == "late"))
+    tell(Progress("quotes", step.done, end, end, time.monotonic() - began, late))
     step.commit(end, (_parts(found), _tables(found, "bars"), _tables(found, "scores")), encode(memories))
     return step.new
 
@@ -203,6 +207,8 @@ def _product(work: Work, product_id: str, tables: Iterable[pa.Table]) -> pa.Reco
         for rows in tables:
             found = analyse(product_id, rows, work.model, memory)
             memory = found.memory
+            if found.is_late:
+                told.append(("late", product_id, 0, 0, 0, b""))
             for what, made in (("bars", found.bars), ("scores", found.scores)):
                 if len(made):
                     told.append((what, product_id, 0, len(made), 0, _to_bytes(made)))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Kind = Literal["text", "name", "whole", "small", "real", "price", "size", "time"]
+Kind = Literal["text", "name", "whole", "small", "real", "price", "size", "time", "truth"]
 """A name is a text that comes often; prices and sizes are exact decimals."""
 
 
@@ -62,7 +62,7 @@ RAW = Table(
 )
 
 _PRODUCT = Column("product_id", "name", "", "the product")
-_FORECASTER = Column("forecaster", "name", "", "which one made the forecast")
+_FORECASTER = Column("forecaster", "name", "", "which one made the forecast: its name, or NAME/VERSION of a model")
 
 
 QUOTES = Table(
@@ -195,7 +195,37 @@ BACKTESTS = Table(
     ),
 )
 
-TABLES = (RAW, QUOTES, INSIGHTS, BARS, SCORES, GAPS, BACKTESTS)
+MODELS = Table(
+    "models",
+    "Every model that was trained, in their order; its folder is `_models/NAME/VERSION` of the lake.",
+    (
+        Column("name", "name", "", "its name; the champion of a name is its last row with `champion`"),
+        Column("version", "whole", "", "1, 2, ... of that name"),
+        Column("trained_at", "time", "UTC, microseconds", "when, by our clock"),
+        Column("forecaster", "name", "", "`tilt` or `last`"),
+        Column("half_life_h", "real", "h", "after which what was learned weighs half"),
+        Column("ridge", "real", "", "how strongly beta is held back"),
+        Column("pull", "real", "", "which share of the pull of the larger size is believed"),
+        Column("band_step", "real", "", "how quickly the band widens after a miss"),
+        Column("products", "text", "", "the products that it has learned of, with a comma between"),
+        Column("first_time", "time", "UTC, microseconds", "first quote that it has learned of"),
+        Column("cut", "time", "UTC, microseconds", "behind it time was held out, and forecasts were judged"),
+        Column("last_time", "time", "UTC, microseconds", "last quote, up to which it has learned in the end"),
+        Column("rows", "whole", "", "quotes that it has learned of"),
+        Column("scored", "whole", "", "forecasts on held-out time that were compared with the truth"),
+        Column("error_bp", "real", "basis points", "their mean absolute error over the mid-price; null if none", True),
+        Column("error_of_last_bp", "real", "basis points", "the same of `nothing changes`", True),
+        Column("skill", "real", "", "1 - error_bp / error_of_last_bp", True),
+        Column("p_value", "real", "", "how often chance alone differs as much; null where it cannot be told", True),
+        Column("band_hit_rate", "real", "", "how often the 90 % band held; null if there was none", True),
+        Column("champion", "truth", "", "whether it beat the champion before it, or `nothing changes` where none was"),
+        Column("reason", "text", "", "why, in words"),
+        Column("digest", "text", "", "SHA-256 of its model.json"),
+        Column("code_version", "name", "", "of coinbase_insights, that trained it"),
+    ),
+)
+
+TABLES = (RAW, QUOTES, INSIGHTS, BARS, SCORES, GAPS, BACKTESTS, MODELS)
 BUILT = (QUOTES, INSIGHTS, BARS, SCORES, GAPS)
 """Those that `build` can make anew from `raw`."""
 
@@ -213,6 +243,7 @@ def schema(table: Table) -> "pa.Schema":
         "price": pa.decimal128(*PRICE),
         "size": pa.decimal128(*SIZE),
         "time": pa.timestamp("us", "UTC"),
+        "truth": pa.bool_(),
     }
     return pa.schema(
         [pa.field(each.name, types[each.kind], each.nullable, {"comment": each.meaning}) for each in table.columns]

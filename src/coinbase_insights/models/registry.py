@@ -1,0 +1,166 @@
+"""The models of a lake: the table `models` names them, and their folders are beside it.
+
+    LAKE/models/                    Delta, a row for each that was trained
+    LAKE/_models/NAME/VERSION/      its folder
+
+The folder is written first, its card last, and only then is the row committed. So whoever is killed when, the table
+names no half model; a folder that it does not name is written over by the next one of that version.
+"""
+
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+
+from ..engine.model import Model
+from ..errors import ModelError
+from ..lake.delta import Delta, reaching, table_url
+from ..lake.place import place
+from ..lake.sums import LOG
+from ..lake.tables import MODELS, schema
+from .folder import CARD, MODEL, Card, Standing, read_model
+from .train import ALL, LAST, Trained, verdict
+from .write import card_of, digest_of, model_files, model_json
+
+FOLDER = "_models"
+Row = dict[str, Any]
+
+
+def rows(lake: str) -> list[Row]:
+    """Give the rows of `models`, in the order in which they were trained; none where nothing was."""
+    with reaching(lake):
+        if not place(table_url(lake, MODELS)).names(LOG):
+            return []
+    table = Delta(lake, MODELS)
+    return [row for found in table.rows(0, table.landed(MODELS.name)) for row in found.to_pylist()]
+
+
+def next_version(lake: str, name: str) -> int:
+    """Give the version that the next model of a name will have."""
+    return 1 + len([row for row in rows(lake) if row["name"] == name])
+
+
+def champion(lake: str, name: str) -> Model | None:
+    """Give the present champion of a name; None where there never was one. Raises ModelError when it is damaged."""
+    found = [row for row in rows(lake) if row["name"] == name and row["champion"]]
+    return _model(lake, found[-1]) if found else None
+
+
+def only_champion(lake: str) -> Model:
+    """Give the champion of a lake. Raises ModelError when there is none, or one each of several names."""
+    trained = rows(lake)
+    champions = {row["name"]: row for row in trained if row["champion"]}
+    if not champions:
+        best = trained[-1] if trained else None
+        raise ModelError(
+            f"The lake in {lake} has no champion: {len(trained) or 'no'} models were trained in it"
+            f"{', and none was better than what there was' if trained else ''}.",
+            f"Train one: coinbase_insights train {lake}"
+            if best is None
+            else f"Name one nevertheless: --model {folder_of(lake, best['name'], best['version'])}",
+        )
+    if len(champions) > 1:
+        folders = [folder_of(lake, row["name"], row["version"]) for row in champions.values()]
+        raise ModelError(f"The lake in {lake} has {len(folders)} champions.", f"Name one: --model {folders[0]}")
+    (row,) = champions.values()
+    return _model(lake, row)
+
+
+def _model(lake: str, row: Row) -> Model:
+    where = folder_of(lake, row["name"], row["version"])
+    model = stored_model(where)
+    if model.digest != row["digest"]:
+        raise ModelError(
+            f"The model in {where} is not the one that was trained: the table `models` knows another digest.",
+            f"Train anew: coinbase_insights train {lake} --name {row['name']}",
+        )
+    return model
+
+
+def stored_model(where: str) -> Model:
+    """Read the model of a folder, on a disk or in an object store. Raises ModelError."""
+    files = place(where)
+    with reaching(where):
+        names = [*files.names(), *(f"code/{name}" for name in files.names("code"))]
+        if MODEL not in names:
+            raise ModelError(f"There is no model in {where}.", "Train one: coinbase_insights train LAKE")
+        return read_model(where, names, files.read)
+
+
+def folder_of(lake: str, name: str, version: int) -> str:
+    """Give the address of a model's folder."""
+    return f"{lake.rstrip('/')}/{FOLDER}/{name}/{version}"
+
+
+def register(lake: str, untaught: Model, trained: Trained) -> tuple[Card, dict[str, bytes]]:
+    """Write the model's folder, then its row; give its card and its files. Raises as `Delta.land`."""
+    text = model_json(untaught._replace(learned=trained.learned))
+    model = untaught._replace(learned=trained.learned, digest=digest_of(text))
+    now = time.time_ns() // 1000
+    card = card_of(
+        model,
+        trained_at=_text(now),
+        times=(_text(trained.first_time), _text(trained.cut), _text(trained.last_time)),
+        rows=(trained.rows, trained.held_out_rows),
+        scores=trained.scores,
+        verdict=verdict(trained.scores),
+    )
+    files = model_files(text, card)
+    table = Delta(lake, MODELS, create=True)
+    with reaching(lake):
+        write_files(folder_of(lake, card.name, card.version), files)
+    row = _row(model, trained, card, now)
+    arrays = [pa.array([row[field.name]], pa.int64() if _is_time(field) else field.type) for field in schema(MODELS)]
+    found = pa.table([each.cast(f.type) for each, f in zip(arrays, schema(MODELS), strict=True)], schema=schema(MODELS))
+    table.land(MODELS.name, table.landed(MODELS.name), [found])
+    return card, files
+
+
+def write_files(where: str, files: Mapping[str, bytes]) -> None:
+    """Write a model's folder, over what a crash may have left; without its card, which comes last, it is none."""
+    folder = place(where)
+    folder.remove(CARD)
+    for name, data in files.items():
+        folder.write(name, data)
+
+
+def _is_time(field: pa.Field) -> bool:
+    return bool(pa.types.is_timestamp(field.type))
+
+
+def _text(time_us: int) -> str:
+    return datetime.fromtimestamp(time_us / 1e6, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _row(model: Model, trained: Trained, card: Card, now: int) -> Row:
+    (score,) = (each for each in trained.scores if (each.product_id, each.against) == (ALL, LAST))
+    return {
+        "name": card.name,
+        "version": card.version,
+        "trained_at": now,
+        "forecaster": model.forecaster,
+        **model.parameters._asdict(),
+        "products": ",".join(card.products),
+        "first_time": trained.first_time,
+        "cut": trained.cut,
+        "last_time": trained.last_time,
+        "rows": trained.rows,
+        **_scored(score),
+        "champion": card.champion,
+        "reason": card.reason,
+        "digest": card.digest,
+        "code_version": card.code_version,
+    }
+
+
+def _scored(score: Standing) -> Row:
+    return {
+        "scored": score.scored,
+        "error_bp": score.error_bp,
+        "error_of_last_bp": score.error_against_bp,
+        "skill": score.skill,
+        "p_value": score.p_value,
+        "band_hit_rate": score.band_hit_rate,
+    }
