@@ -51,10 +51,14 @@ def assert_same(these: dict[str, pd.DataFrame], those: dict[str, pd.DataFrame]) 
         pd.testing.assert_frame_equal(table, those[name], check_exact=True, obj=name)
 
 
-def long_walk(hours: float, seed: int = 1, products: tuple[str, ...] = ("ETH-USD", "BTC-USD")) -> list[Item]:
+BEGIN = datetime(2026, 4, 5, 22, 30, tzinfo=UTC)
+
+
+def long_walk(
+    hours: float, seed: int = 1, products: tuple[str, ...] = ("ETH-USD", "BTC-USD"), start: datetime = BEGIN
+) -> list[Item]:
     """A quote each few seconds, a heartbeat each half a minute, and a line that breaks now and then."""
     chance = random.Random(seed)
-    start = datetime(2026, 4, 5, 22, 30, tzinfo=UTC)
     items: list[Item] = [Opened(ns(start), "ws://x")]
     seconds, cents, sequence = 0.0, dict.fromkeys(products, 200_000), 1
     while seconds < hours * 3600:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from scipy import stats  # type: ignore[import-untyped]
-from sklearn.linear_model import LinearRegression
+from sklearn.linear_model import LinearRegression, Ridge
 
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
@@ -82,6 +82,8 @@ class Oracle:
         self.line = [(a, b) for a, b in self._lines()] if forecaster == "trend" else []
         self.marks: list[int] = []
         self.learned: list[Learned] = []
+        self.pairs = Aged()
+        """Of each mark whose 60 seconds have passed: the tilt then, and the move since, in basis points."""
         self._learn()
         self.forecasts, self.bands = self._forecasts()
         self.errors, self.base_errors = self._errors()
@@ -168,6 +170,13 @@ class Oracle:
         ahead = [[(self.times[k] - self.times[0] + MINUTE) / SECOND]]
         return first + float(LinearRegression().fit(seconds, heights).predict(ahead)[0])
 
+    def beta_by_scikit_learn(self) -> float:
+        """The slope of a ridge regression without an intercept, held back by an hour of marks, on all pairs."""
+        weights = self.pairs.weights(DAY)
+        tilts, moves = np.array(self.pairs.rows).T
+        ridge = Ridge(alpha=3 * (weights.sum() + 720), fit_intercept=False)
+        return float(ridge.fit(tilts[:, None], moves, sample_weight=weights).coef_[0])
+
     def forecast(self, k: int, time: int, known: Learned) -> float:
         """What is expected 60 seconds after `time`, quote k being the last."""
         mid = float(self.mids[k])
@@ -205,7 +214,7 @@ class Oracle:
 
     def _learn(self) -> None:
         marks: list[MarkSeen] = []
-        moves, imbalances, pairs = Aged(), Aged(), Aged()
+        moves, imbalances, pairs = Aged(), Aged(), self.pairs
         factor, beta, down = 1.645, 0.0, self.times[0]
         for first, last, until in self._segments():
             before: Fraction | None = None

@@ -2,8 +2,10 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +14,15 @@ import pytest
 from coinbase_insights.lake.build import build
 from coinbase_insights.lake.verify import verify
 from coinbase_insights.log.journal import read
+from coinbase_insights.models.folder import open_model
+from coinbase_insights.models.registry import register, write_files
+from coinbase_insights.models.train import HeldOut, model_to_train, train
 from lakes import all_rows, assert_same, lake_of, long_walk
 from test_figures import RECORDINGS
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = Path(__file__).parent / "programs" / "building.py"
+EARLIER = datetime(2026, 4, 4, tzinfo=UTC)
 SPARKS = ("3.5", "4.1")
 pytestmark = pytest.mark.timeout(600)  # Spark starts slowly, and compiles the rules once
 
@@ -129,13 +135,28 @@ def test_the_notebook_for_azure_builds_a_lake(version: str, halves: Halves, tmp_
     assert_same(all_rows(str(lake)), all_rows(str(here)))
 
 
-@pytest.mark.parametrize(
-    "words", [("-m", "coinbase_insights", "build", "--channel", "ticker", "--engine", "spark"), ("spark/build.py",)]
-)
-def test_the_command_and_the_script_build_a_lake(words: tuple[str, ...], halves: Halves, tmp_path: Path) -> None:
+def test_the_script_builds_a_lake(halves: Halves, tmp_path: Path) -> None:
     lake = tmp_path / "lake"
     shutil.copytree(halves[0], lake)
 
-    on_spark("3.5", *words, str(lake), *(("ticker",) if len(words) == 1 else ("--master", "local[1]")))
+    said = on_spark("3.5", "spark/build.py", str(lake), "ticker")
 
-    assert len(all_rows(str(lake))["insights"]) > 500
+    assert re.search(r"[0-9,]+ new insights", said)
+
+
+def test_the_command_builds_a_lake_with_a_model_as_the_local_engine_does(halves: Halves, tmp_path: Path) -> None:
+    lake, here, before, folder = (tmp_path / name for name in ("lake", "here", "before", "model"))
+    shutil.copytree(halves[0], lake)
+    shutil.copytree(halves[0], here)
+    lake_of(before, long_walk(0.5, start=EARLIER))
+    build(str(before), "ticker", "tilt")
+    model = model_to_train("tilt", 1, "tilt")
+    _, files = register(str(before), model, train(str(before), model, HeldOut(0.2)))
+    write_files(str(folder), files)
+
+    command = ("-m", "coinbase_insights", "build", str(lake), "--channel", "ticker", "--engine", "spark")
+    on_spark("4.1", *command, "--master", "local[1]", "--model", str(folder))
+
+    build(str(here), "ticker", open_model(folder))
+    assert set(all_rows(str(lake))["insights"].forecaster) == {"tilt/1"}
+    assert_same(all_rows(str(lake)), all_rows(str(here)))

@@ -55,7 +55,7 @@ def only_champion(lake: str) -> Model:
     if not champions:
         best = trained[-1] if trained else None
         raise ModelError(
-            f"The lake in {lake} has no champion: {len(trained) or 'no'} models were trained in it"
+            f"The lake in {lake} has no champion: {_so_many(len(trained))} trained in it"
             f"{', and none was better than what there was' if trained else ''}.",
             f"Train one: coinbase_insights train {lake}"
             if best is None
@@ -66,6 +66,10 @@ def only_champion(lake: str) -> Model:
         raise ModelError(f"The lake in {lake} has {len(folders)} champions.", f"Name one: --model {folders[0]}")
     (row,) = champions.values()
     return _model(lake, row)
+
+
+def _so_many(models: int) -> str:
+    return "no model was" if not models else "1 model was" if models == 1 else f"{models} models were"
 
 
 def _model(lake: str, row: Row) -> Model:

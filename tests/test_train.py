@@ -1,0 +1,181 @@
+"""Training: the regression it is, on any number of rows, judged on time that it has not seen."""
+
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from coinbase_insights.engine.model import Model, untrained
+from coinbase_insights.errors import ModelError, UsageError
+from coinbase_insights.lake.build import build
+from coinbase_insights.lake.delta import Delta
+from coinbase_insights.lake.folding import fold, same_units
+from coinbase_insights.lake.tables import QUOTES
+from coinbase_insights.log.journal import read
+from coinbase_insights.message import Item, Message, Opened
+from coinbase_insights.models.folder import Standing
+from coinbase_insights.models.registry import champion, next_version, only_champion, register, rows
+from coinbase_insights.models.train import HeldOut, Trained, model_to_train, train, verdict
+from lakes import lake_of, long_walk
+from test_figures import Played
+
+RECORDING = "advanced_2026-04-05_BTC-USD_ticker.rec"
+TILT = model_to_train("tilt", 1, "tilt")
+HOUR = HeldOut(seconds=3600.0)
+
+
+@pytest.fixture(scope="module")
+def walk(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A lake of three and a half hours of two products."""
+    lake = lake_of(tmp_path_factory.mktemp("walk"), long_walk(3.5))
+    build(lake, "ticker", "tilt")
+    return lake
+
+
+def pulled(hours: float) -> list[Item]:
+    """A market whose price goes where the larger size pulls it: here `tilt` must have skill."""
+    chance, start = random.Random(5), 1_775_000_000
+    items: list[Item] = [Opened(start * 10**9, "ws://x")]
+    cents, side = 2_000_000, 0.5
+    for number in range(int(hours * 3600 / 5)):
+        seconds = start + 5 * number
+        if number % 24 == 0:
+            side = chance.choice((0.1, 0.9))
+        cents += round(40 * (side - 0.5)) + chance.randrange(-5, 6)
+        at = f"{np.datetime64(seconds, 's')}Z"
+        text = (
+            f'{{"type":"ticker","sequence":{number + 1},"product_id":"ETH-USD","time":"{at}","price":"1",'
+            f'"best_bid":"{cents / 100:.2f}","best_bid_size":"{side:.8f}",'
+            f'"best_ask":"{(cents + 2) / 100:.2f}","best_ask_size":"{1 - side:.8f}"}}'
+        )
+        items.append(Message(seconds * 10**9, text.encode()))
+    return items
+
+
+@pytest.mark.parametrize("name", ["walk", RECORDING])
+def test_what_is_learned_is_the_ridge_regression_of_scikit_learn(name: str, shared_data: Path, tmp_path: Path) -> None:
+    items = long_walk(3.5) if name == "walk" else list(read(shared_data / name))
+    lake = lake_of(tmp_path, items)
+    build(lake, "ticker", "tilt")
+
+    trained = train(lake, TILT, HeldOut(0.2))
+
+    played = Played(items, "ticker", "tilt")
+    for product_id, quotes in played.quotes.items():
+        expected = oracle_of(played, product_id, quotes).beta_by_scikit_learn()
+        assert trained.learned[product_id].beta == pytest.approx(expected, rel=1e-9)
+
+
+def oracle_of(played: Played, product_id: str, quotes: Any) -> Any:
+    from oracle import Oracle
+
+    return Oracle(quotes, played.gaps[product_id], "tilt")
+
+
+def test_however_the_rows_are_cut_the_same_is_learned_and_scored(walk: str) -> None:
+    assert train(walk, TILT, HOUR, rows=97) == train(walk, TILT, HOUR)
+
+
+def test_scores_are_those_of_a_forecaster_that_never_saw_the_held_out_time(walk: str, tmp_path: Path) -> None:
+    trained = train(walk, TILT, HOUR)
+    quotes = Delta(walk, QUOTES)
+    table = pa.concat_tables(quotes.rows(0, quotes.landed(QUOTES.name)))
+    times = table.column("time").cast(pa.int64()).to_numpy()
+    earlier = Delta(str(tmp_path), QUOTES, create=True)
+    earlier.land(QUOTES.name, 0, [table.filter(pa.array(times <= trained.cut))], 0)
+
+    taught = TILT._replace(learned=train(str(tmp_path), TILT, HeldOut(seconds=300.0)).learned)
+
+    later = table.filter(pa.array(times > trained.cut))
+    for product_id in ("BTC-USD", "ETH-USD"):
+        state = taught.new_state(product_id)
+        mine = later.filter(pa.compute.equal(later.column("product_id"), product_id))
+        outcomes = fold(state, mine, same_units(state, mine)[1]).outcomes
+        scored = outcomes.errors >= 0
+        error = np.mean(1e4 * outcomes.errors[scored] / outcomes.mids[scored])
+        (found,) = (each for each in trained.scores if each.product_id == product_id)
+        assert found.error_bp == pytest.approx(error, rel=1e-12)
+        assert found.scored == scored.sum()
+
+
+def test_a_tilt_that_helps_becomes_the_champion_and_the_same_again_does_not(tmp_path: Path) -> None:
+    lake = lake_of(tmp_path, pulled(8.0))
+    build(lake, "ticker", "tilt")
+
+    first = trained_in(lake)
+    second = trained_in(lake)
+
+    assert first.champion
+    assert "less wrong than saying" in first.reason
+    assert not second.champion
+    assert "too little time that neither has seen" in second.reason
+    assert only_champion(lake).name == "tilt/1"
+    assert [(row["version"], row["champion"]) for row in rows(lake)] == [(1, True), (2, False)]
+
+
+def trained_in(lake: str) -> Any:
+    model = model_to_train("tilt", next_version(lake, "tilt"), "tilt")
+    return register(lake, model, train(lake, model, HeldOut(0.2), champion(lake, "tilt")))[0]
+
+
+def test_a_lake_without_a_champion_says_so(walk: str) -> None:
+    with pytest.raises(ModelError, match="has no champion: no model was trained in it"):
+        only_champion(walk)
+
+
+@pytest.mark.parametrize(
+    ("skill", "p_value", "is_champion"),
+    [(0.1, 0.01, True), (0.1, 0.06, False), (-0.1, 0.01, False), (0.1, None, False), (None, 0.01, False)],
+)
+def test_only_who_is_better_by_more_than_chance_is_the_champion(
+    skill: float | None, p_value: float | None, is_champion: bool
+) -> None:
+    met = Standing("*", "tilt/1", 100, 0, 1.0, 1.1, skill, p_value, 0.9, 10.0)
+
+    assert verdict([met])[0] is is_champion
+
+
+def test_what_is_not_a_champion_in_the_table_stays_out_of_the_way_of_the_next(tmp_path: Path) -> None:
+    lake = lake_of(tmp_path, long_walk(0.5))
+    build(lake, "ticker", "tilt")
+    left = Path(lake) / "_models" / "tilt" / "1"
+    left.mkdir(parents=True)
+    (left / "model.json").write_text("{}")  # As a kill between two files leaves it.
+
+    card = trained_in(lake)
+
+    assert card.version == 1
+    assert (left / "card.json").exists()
+
+
+def test_trend_has_nothing_to_be_kept_of() -> None:
+    with pytest.raises(UsageError, match="nothing to keep of it"):
+        model_to_train("tilt", 1, "trend")
+
+
+def test_more_cannot_be_held_out_than_there_is(walk: str) -> None:
+    with pytest.raises(UsageError, match="cannot be held out"):
+        train(walk, TILT, HeldOut(seconds=86_400.0))
+
+
+def test_a_lake_without_quotes_has_nothing_to_learn_from(tmp_path: Path) -> None:
+    lake = lake_of(tmp_path, [Opened(1, "ws://x")])
+    build(lake, "ticker", "tilt")
+
+    with pytest.raises(ModelError, match="no quote to learn from"):
+        train(lake, TILT, HOUR)
+
+
+def test_the_champion_is_not_judged_on_what_it_has_seen(walk: str) -> None:
+    trained: Trained = train(walk, TILT, HOUR)
+    until = trained.cut + 30 * 60_000_000
+    seen = {name: each._replace(until=until) for name, each in trained.learned.items()}
+
+    again = train(walk, TILT, HOUR, Model("tilt/1", "tilt", learned=seen))
+
+    assert again.scores[-1].against == "tilt/1"
+    assert 0 < again.scores[-1].scored < 0.7 * again.scores[-2].scored
+    assert untrained("tilt").digest == ""
