@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from .engine.model import Model
-    from .lake.build import Progress
+    from .lake.step import Progress
 
 
 COMPILING = "compiling the rules, once: about 20 s"

@@ -3,14 +3,13 @@
     raw -> quotes, gaps
     quotes -> insights, bars, scores
 
-Both steps go on where the tables end. A step takes so many rows at a time, writes what it remembers, and commits to
-each of its tables how far it was made. Where it was killed between two commits, the next build makes the same rows
-again, up to the same place, and commits them only where they are missing.
+Both steps go on where the tables end (step.py). A step takes so many rows at a time, writes what it remembers, and
+commits to each of its tables how far it was made.
 """
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -21,17 +20,15 @@ import pyarrow as pa
 from ..engine.model import Model, untrained
 from ..errors import StorageError
 from .analyse import Analysed, analyse, refuse_other
-from .compact import compact
-from .delta import Delta, Written
+from .delta import Delta
 from .gaps import Gap
-from .memories import Memories
 from .quotes import Reading
 from .raw import Raw
-from .tables import BARS, GAPS, INSIGHTS, QUOTES, SCORES, Table, schema
+from .step import Progress, Step
+from .tables import BARS, GAPS, INSIGHTS, QUOTES, SCORES, schema
 
-COMPACT_AFTER = 10
-NEVER_SO_MANY = 2**63
-"""More rows than any table has."""
+PIECES = 2
+"""Pieces of quotes that are folded between two commits."""
 
 
 class AtOnce(NamedTuple):
@@ -41,66 +38,6 @@ class AtOnce(NamedTuple):
     """Rows of raw."""
     rows: int = 100_000
     """Rows of quotes."""
-
-
-class Progress(NamedTuple):
-    """How far a step has come."""
-
-    step: str
-    """What is counted."""
-    begun: int
-    done: int
-    of: int
-    seconds: float
-    """That the rows from `begun` to `done` took."""
-    late: tuple[str, ...] = ()
-    """Products that have begun within the time that the model has learned of, and so without it."""
-
-
-class Step:
-    """One step of a build: from one table to others, and what it remembers."""
-
-    def __init__(self, lake: str, name: str, made: Sequence[Table]) -> None:
-        """Open the tables that it makes, and look how far they are."""
-        self.made = [Delta(lake, declared, create=True) for declared in made]
-        self._memories = Memories(lake, name)
-        self.ends = [table.landed(table.declared.name) for table in self.made]
-        """How many rows each table has."""
-        self._commits = 0
-        self.new = {table.declared.name: 0 for table in self.made}
-        """How many rows each table has got."""
-        progress = [table.made_until() for table in self.made]
-        self.done = min(progress)
-        """Rows of its source that are in all of its tables."""
-        self.next = max(progress) if max(progress) > self.done else None
-        """Where the build before was killed: up to there rows are made once more."""
-        if not max(progress):  # What is remembered is of tables that are no more.
-            self._memories.forget(NEVER_SO_MANY)
-
-    def remembered(self) -> bytes | None:
-        """Give what it remembers of where it ends. Raises DamagedError."""
-        return self._memories.read(self.done)
-
-    def commit(self, until: int, rows: Sequence[pa.Table | list[Written]], memory: bytes) -> None:
-        """Keep what was made of its source up to a row, rows or written parts; nothing of it is made twice."""
-        self._memories.write(until, memory)
-        for number, (table, found) in enumerate(zip(self.made, rows, strict=True)):
-            if table.made_until() >= until:
-                continue
-            name, end = table.declared.name, self.ends[number]
-            if isinstance(found, list):
-                table.name(found, until)
-                self.ends[number] = found[-1].part.end if found else end
-            else:
-                table.land(name, end, [found] if len(found) else [], until)
-                self.ends[number] += len(found)
-            self.new[name] += self.ends[number] - end
-        self._memories.forget(until)
-        self.done, self.next = until, None
-        self._commits += 1
-        if self._commits % COMPACT_AFTER == 0:
-            for table in self.made:
-                compact(table)
 
 
 def build(
@@ -195,7 +132,7 @@ decode = msgspec.msgpack.Decoder(dict[str, bytes]).decode
 
 
 def _fold(quotes: Delta, step: Step, model: Model, tell: Callable[[Progress], None], most: int, end: int) -> None:
-    """From quotes to insights, bars and scores, each product on its own."""
+    """From quotes to insights, bars and scores. Insights are written a piece at a time, so that few are held."""
     begun, began = step.done, time.monotonic()
     remembered = step.remembered()
     memories = {} if remembered is None else decode(remembered)
@@ -203,22 +140,64 @@ def _fold(quotes: Delta, step: Step, model: Model, tell: Callable[[Progress], No
         refuse_other(memory, model)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         while step.done < end:
-            until = step.next or min(end, step.done + most)
-            table = pa.concat_tables(quotes.rows(step.done, until))
-            products = dict(by_product(table))
-            works = {
-                product_id: pool.submit(analyse, product_id, rows, model, memories.get(product_id))
-                for product_id, rows in products.items()
-            }
-            found: dict[str, Analysed] = {product_id: work.result() for product_id, work in works.items()}
-            memories |= {product_id: each.memory for product_id, each in found.items()}
-            made = [pa.concat_tables(getattr(each, name) for each in found.values()) for name in MADE]
-            step.commit(until, made, encode(memories))
-            late = tuple(product_id for product_id, each in found.items() if each.is_late)
-            tell(Progress("quotes", begun, until, end, time.monotonic() - began, late))
+            until = step.next or min(end, step.done + most * PIECES)
+            folding = Folding(pool, model, memories)
+            insights = folding.insights(pieces(quotes.rows(step.done, until), most))
+            written = step.made[0].write(INSIGHTS.name, step.ends[0], insights)
+            rest = (pa.concat_tables(folding.bars), pa.concat_tables(folding.scores))
+            step.commit(until, ([written] if written else [], *rest), encode(memories))
+            tell(Progress("quotes", begun, until, end, time.monotonic() - began, tuple(folding.late)))
 
 
-MADE = ("insights", "bars", "scores")
+class Folding:
+    """Folds quotes, each product on its own; keeps in `memories` what is remembered of each."""
+
+    def __init__(self, pool: ThreadPoolExecutor, model: Model, memories: dict[str, bytes]) -> None:
+        """Begin, or go on from what is remembered."""
+        self._pool = pool
+        self._model = model
+        self._memories = memories
+        self.bars: list[pa.Table] = []
+        self.scores: list[pa.Table] = []
+        self.late: list[str] = []
+        """Products that have begun within the time that the model has learned of, and so without it."""
+
+    def insights(self, tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+        """Give the insights of each piece, and gather the rest."""
+        for table in tables:
+            found = self._analysed(table)
+            made = pa.concat_tables(each.insights for each in found)
+            self.bars += [each.bars for each in found]
+            self.scores += [each.scores for each in found]
+            del table, found  # What the next piece needs should not come on top of them.
+            pa.default_memory_pool().release_unused()
+            yield made
+
+    def _analysed(self, table: pa.Table) -> list[Analysed]:
+        works = {
+            product_id: self._pool.submit(analyse, product_id, rows, self._model, self._memories.get(product_id))
+            for product_id, rows in by_product(table)
+        }
+        found = {product_id: work.result() for product_id, work in works.items()}
+        self._memories.update({product_id: each.memory for product_id, each in found.items()})
+        self.late += [product_id for product_id, each in found.items() if each.is_late]
+        return list(found.values())
+
+
+def pieces(tables: Iterable[pa.Table], most: int) -> Iterator[pa.Table]:
+    """Give the rows of tables in pieces of so many, the last one perhaps of fewer."""
+    held: list[pa.Table] = []
+    for table in tables:
+        start = 0
+        while start < len(table):
+            part = table.slice(start, most - sum(len(each) for each in held))
+            start += len(part)
+            held.append(part)
+            if sum(len(each) for each in held) == most:
+                yield pa.concat_tables(held)
+                held = []
+    if held:
+        yield pa.concat_tables(held)
 
 
 def by_product(table: pa.Table) -> Iterator[tuple[str, pa.Table]]:

@@ -166,10 +166,14 @@ class Delta:
         landed = self.landed(log)
         if first != landed:
             raise StorageError(f"{log} would go on at {first} in {self.url}, where it has come to {landed}.")
-        with reaching(self.url):
-            written = write_part(self.place, self.declared, log, first, tables)
+        written = self.write(log, first, tables)
         self.name([written] if written else [], made_until)
         return written.part if written else None
+
+    def write(self, log: str, first: int, tables: Iterable[pa.Table]) -> Written | None:
+        """Write a part that no commit names yet; None where there is no row. Raises StorageError."""
+        with reaching(self.url):
+            return write_part(self.place, self.declared, log, first, tables)
 
     def name(self, written: Sequence[Written], made_until: int | None = None) -> None:
         """Commit parts that lie there already, of one log, whose rows follow those that are here. Raises as `land`."""

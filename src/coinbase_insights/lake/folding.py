@@ -87,14 +87,31 @@ def _finest(quotes: pa.Table, least: int) -> tuple[int, Prices]:
 
 def _whole(prices: pa.ChunkedArray, places: int) -> NDArray[Any] | None:
     """Give exact decimals as whole numbers of 10^-places; None when some are finer."""
+    column = _one(prices)
+    words, fit = _words(column)
+    if fit:
+        finer = 10 ** (column.type.scale - places)
+        units = words // finer
+        return units if np.array_equal(units * finer, words) else None
     try:
-        column = prices.combine_chunks().cast(pa.decimal128(38, places))
+        return _words(column.cast(pa.decimal128(38, places)))[0]
     except pa.ArrowInvalid:
         return None
-    if isinstance(column, pa.ChunkedArray):
-        column = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], pa.decimal128(38, places))
-    words = np.frombuffer(column.buffers()[1] or b"", dtype=np.int64)
-    return words[2 * column.offset : 2 * (column.offset + len(column)) : 2]
+
+
+def _one(column: pa.ChunkedArray) -> pa.Array:
+    found = column.combine_chunks()
+    if isinstance(found, pa.ChunkedArray):
+        found = pa.concat_arrays(found.chunks) if found.num_chunks else pa.array([], found.type)
+    return found
+
+
+def _words(decimals: pa.Array) -> tuple[NDArray[Any], bool]:
+    """Give decimals in units of their last place, and whether all fit into 64 bits; anything where there is null."""
+    both = np.frombuffer(decimals.buffers()[1] or b"", dtype=np.int64)
+    both = both[2 * decimals.offset : 2 * (decimals.offset + len(decimals))]
+    low, high = both[::2], both[1::2]
+    return low, bool(np.array_equal(high, low >> 63))
 
 
 def _sizes(quotes: pa.Table) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -104,20 +121,14 @@ def _sizes(quotes: pa.Table) -> tuple[NDArray[Any], NDArray[Any]]:
     """
     sides = []
     for name in ("best_bid_size", "best_ask_size"):
-        column = quotes.column(name).combine_chunks()
-        whole = _whole(quotes.column(name).fill_null(0), SIZE_DECIMALS)
-        values = np.zeros(0) if whole is None else whole / 10.0**SIZE_DECIMALS
-        if whole is None or np.any((whole < 0) | (whole > 2**53)) or _is_large(column):
-            values = np.array([0.0 if value is None else float(value) for value in column.to_pylist()])
-        sides.append(np.where(np.asarray(column.is_null()), 0.0, values))
+        column = _one(quotes.column(name).fill_null(0))
+        words, fit = _words(column)
+        if fit and not np.any((words < 0) | (words > 2**53)):
+            sides.append(words / 10.0**SIZE_DECIMALS)
+        else:
+            sides.append(np.array([float(value) for value in column.to_pylist()]))
     is_known = (sides[0] > 0.0) & (sides[1] > 0.0)
     return np.where(is_known, sides[0], 0.0), np.where(is_known, sides[1], 0.0)
-
-
-def _is_large(column: pa.Array) -> bool:
-    """Whether a size is too large for the quick way."""
-    largest = pa.compute.max(column).as_py()
-    return largest is not None and largest > 90_000_000
 
 
 def _history(quotes: pa.Table, prices: list[NDArray[Any]]) -> tuple[Any, ...]:

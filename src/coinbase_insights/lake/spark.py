@@ -19,11 +19,12 @@ import pyarrow as pa
 from ..engine.model import Model, untrained
 from ..errors import UsageError
 from .analyse import analyse, folded, refuse_other
-from .build import Progress, Step, decode, encode, fold_quotes
+from .build import decode, encode, fold_quotes
 from .compact import LARGE_ROWS
 from .delta import Delta, Written, table_url, write_part
 from .parts import Part
 from .place import place
+from .step import Progress, Step
 from .tables import BARS, INSIGHTS, QUOTES, SCORES, schema
 
 if TYPE_CHECKING:

@@ -119,6 +119,7 @@ INSIGHTS = Table(
         Column("forecast_error", "real", "quote currency", "how wrong the forecast for now was; null if unknown", True),
         Column("baseline_error", "real", "quote currency", "the same of `nothing changes`", True),
     ),
+    level=1,
 )
 
 BARS = Table(

@@ -1,0 +1,79 @@
+"""A step of a build: from one table to others, going on where they end, and what it remembers between two builds.
+
+Where a build was killed between two commits, the next one makes the same rows again, up to the same place, and commits
+them only where they are missing.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from .compact import compact
+from .delta import Delta, Written
+from .memories import Memories
+from .tables import Table
+
+COMPACT_AFTER = 10
+NEVER_SO_MANY = 2**63
+"""More rows than any table has."""
+
+
+class Progress(NamedTuple):
+    """How far a step has come."""
+
+    step: str
+    """What is counted."""
+    begun: int
+    done: int
+    of: int
+    seconds: float
+    """That the rows from `begun` to `done` took."""
+    late: tuple[str, ...] = ()
+    """Products that have begun within the time that the model has learned of, and so without it."""
+
+
+class Step:
+    """One step of a build: from one table to others, and what it remembers."""
+
+    def __init__(self, lake: str, name: str, made: Sequence[Table]) -> None:
+        """Open the tables that it makes, and look how far they are."""
+        self.made = [Delta(lake, declared, create=True) for declared in made]
+        self._memories = Memories(lake, name)
+        self.ends = [table.landed(table.declared.name) for table in self.made]
+        """How many rows each table has."""
+        self._commits = 0
+        self.new = {table.declared.name: 0 for table in self.made}
+        """How many rows each table has got."""
+        progress = [table.made_until() for table in self.made]
+        self.done = min(progress)
+        """Rows of its source that are in all of its tables."""
+        self.next = max(progress) if max(progress) > self.done else None
+        """Where the build before was killed: up to there rows are made once more."""
+        if not max(progress):  # What is remembered is of tables that are no more.
+            self._memories.forget(NEVER_SO_MANY)
+
+    def remembered(self) -> bytes | None:
+        """Give what it remembers of where it ends. Raises DamagedError."""
+        return self._memories.read(self.done)
+
+    def commit(self, until: int, rows: Sequence[pa.Table | list[Written]], memory: bytes) -> None:
+        """Keep what was made of its source up to a row, rows or written parts; nothing of it is made twice."""
+        self._memories.write(until, memory)
+        for number, (table, found) in enumerate(zip(self.made, rows, strict=True)):
+            if table.made_until() >= until:
+                continue
+            name, end = table.declared.name, self.ends[number]
+            if isinstance(found, list):
+                table.name(found, until)
+                self.ends[number] = found[-1].part.end if found else end
+            else:
+                table.land(name, end, [found] if len(found) else [], until)
+                self.ends[number] += len(found)
+            self.new[name] += self.ends[number] - end
+        self._memories.forget(until)
+        self.done, self.next = until, None
+        self._commits += 1
+        if self._commits % COMPACT_AFTER == 0:
+            for table in self.made:
+                compact(table)
