@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from coinbase_insights.errors import DamagedError, LockedError, StorageError
+from coinbase_insights.lake.backtests import keep
+from coinbase_insights.lake.build import build
 from coinbase_insights.lake.history import collected
 from coinbase_insights.lake.landing import LOG, Landing
 from coinbase_insights.lake.parts import Part
@@ -21,6 +23,7 @@ from coinbase_insights.lake.verify import Report, verify
 from coinbase_insights.log.mend import mend
 from coinbase_insights.log.segments import Segments, segments, take_lock
 from coinbase_insights.message import Lost, Message, Opened, Unstored
+from lakes import lake_of, long_walk
 
 
 @pytest.fixture
@@ -324,3 +327,19 @@ def test_a_journal_of_a_topic_is_mended_from_its_own_first_line(tmp_path: Path) 
     journal.close()
     assert list(mend(tmp_path, None, tmp_path / "aside", fits=False)) == []
     assert [first for first, _ in segments(tmp_path)] == [40]
+
+
+def test_a_damaged_table_that_nothing_can_make_anew_is_set_aside_alone(tmp_path: Path) -> None:
+    lake = lake_of(tmp_path, long_walk(0.3))
+    build(lake, "ticker", "tilt")
+    keep(lake, 1, [("x", "ETH-USD", "tilt", "", 1, 2, 0, 0, None, None, None, None, None, None)])
+    (part,) = (tmp_path / "backtests").glob("*.parquet")
+    part.write_bytes(part.read_bytes()[:-1])
+
+    report = verify(lake, tmp_path / "journal")
+    said = list(repair(lake, tmp_path / "journal", report))
+
+    assert said == ["backtests is in _aside/1; `backtest` begins it anew, without its rows"]
+    assert verify(lake, tmp_path / "journal").is_whole
+    assert (tmp_path / "insights").exists()
+    assert list((tmp_path / "_aside" / "1" / "backtests").glob("*.parquet"))

@@ -285,7 +285,7 @@ def no_table(lake: str, declared: Table) -> StorageError:
             f"There is no lake in {lake}.", f"Collect one: coinbase_insights ingest -p ETH-USD --to {lake}"
         )
     return StorageError(
-        f"The lake in {lake} has no table {declared.name}.", f"Make it with `coinbase_insights build {lake}`."
+        f"The lake in {lake} has no table {declared.name}.", f"It is made by `coinbase_insights {declared.made_by}`."
     )
 
 

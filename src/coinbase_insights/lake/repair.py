@@ -30,7 +30,7 @@ from .raw import Raw
 from .rows import SCHEMA, rows
 from .sums import LOG as DELTA_LOG
 from .sums import SUMS
-from .tables import BUILT, RAW, TABLES
+from .tables import BUILT, RAW, TABLES, Table
 from .verify import Report, journal_end
 
 WITHIN = ("", f"/{DELTA_LOG}", f"/{SUMS}")
@@ -48,8 +48,7 @@ def repair(lake: str, journal: Path | None, report: Report) -> Iterator[str]:
     if report.is_whole:
         return
     with reaching(lake):
-        if report.made_faults:
-            yield from _give_up_what_was_made(lake)
+        yield from _set_tables_aside(lake, report.damaged)
         ends = landed(lake)
         mended = [] if journal is None else list(mend(journal, ends.get(LOG, 0), journal / "aside"))
         yield from mended
@@ -68,17 +67,25 @@ def _again_from(end: int, journal: Path | None) -> int:
     return known[0][0] if known and known[0][0] <= end <= journal_end(known) else NOWHERE
 
 
-def _give_up_what_was_made(lake: str) -> Iterator[str]:
-    """Set aside every table that `build` makes, and what it remembers: it makes them anew from `raw`."""
+def _set_tables_aside(lake: str, damaged: Sequence[Table]) -> Iterator[str]:
+    """Set damaged tables aside; with one of `build` all of them and what it remembers, for it makes them anew."""
+    is_built = any(declared in BUILT for declared in damaged)
+    lost = [declared for declared in damaged if declared not in BUILT]
+    if not damaged:
+        return
     files = place(lake)
     number = 1
     while any(files.names(f"{ASIDE}/{number}/{declared.name}/{DELTA_LOG}") for declared in TABLES):
         number += 1
-    folders = [f"{declared.name}{within}" for declared in BUILT for within in WITHIN]
-    for folder in (*folders, FOLDER):
+    tables = [*lost, *(BUILT if is_built else ())]
+    folders = [f"{declared.name}{within}" for declared in tables for within in WITHIN]
+    for folder in (*folders, *((FOLDER,) if is_built else ())):
         for name in files.names(folder):
             files.move(f"{folder}/{name}", f"{ASIDE}/{number}/{folder}/{name}")
-    yield f"what was made from raw is in {ASIDE}/{number}; `coinbase_insights build {lake}` makes it anew"
+    if is_built:
+        yield f"what was made from raw is in {ASIDE}/{number}; `coinbase_insights build {lake}` makes it anew"
+    for declared in lost:
+        yield f"{declared.name} is in {ASIDE}/{number}; `{declared.made_by}` begins it anew, without its rows"
 
 
 def landed(lake: str) -> dict[str, int]:

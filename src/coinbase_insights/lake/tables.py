@@ -35,6 +35,8 @@ class Table(NamedTuple):
     columns: tuple[Column, ...]
     level: int = 3
     """Of zstd, for rows as they are landed; those that are joined get a higher one."""
+    made_by: str = "build"
+    """The command that fills it."""
 
 
 RAW = Table(
@@ -59,6 +61,7 @@ RAW = Table(
         Column("sequence", "whole", "", "`sequence` (Exchange) or `sequence_num` (Advanced Trade); null if none", True),
         Column("message", "text", "", "the untouched text; a row about the connection as the journal has it"),
     ),
+    made_by="ingest",
 )
 
 _PRODUCT = Column("product_id", "name", "", "the product")
@@ -194,6 +197,7 @@ BACKTESTS = Table(
         Column("band_coverage", "real", "", "how often the 90 % band held; null if there was none", True),
         Column("band_width_bp", "real", "basis points", "mean full width of the band over the mid-price", True),
     ),
+    made_by="backtest",
 )
 
 MODELS = Table(
@@ -224,11 +228,12 @@ MODELS = Table(
         Column("digest", "text", "", "SHA-256 of its model.json"),
         Column("code_version", "name", "", "of coinbase_insights, that trained it"),
     ),
+    made_by="train",
 )
 
 TABLES = (RAW, QUOTES, INSIGHTS, BARS, SCORES, GAPS, BACKTESTS, MODELS)
-BUILT = (QUOTES, INSIGHTS, BARS, SCORES, GAPS)
-"""Those that `build` can make anew from `raw`."""
+BUILT = tuple(table for table in TABLES if table.made_by == "build")
+"""Those that can be made anew from `raw`."""
 
 
 def schema(table: Table) -> "pa.Schema":

@@ -44,8 +44,8 @@ class Report:
     """Why it is not whole; empty when it is."""
     has_faults_in_lake: bool = False
     """Whether any of them is of the table, and not of the journal."""
-    made_faults: list[str] = field(default_factory=list)
-    """Those of tables that `build` makes, and can make anew."""
+    damaged: list[Table] = field(default_factory=list)
+    """Tables other than `raw` that have faults."""
     notes: list[str] = field(default_factory=list)
     """What is no fault and yet worth to be known."""
     gaps: list[Gap] = field(default_factory=list)
@@ -88,8 +88,9 @@ def verify(lake: str, journal: Path | None, told: Callable[[int, int], None] = l
     report.has_faults_in_lake = bool(report.faults)
     for declared in TABLES:
         if declared is not RAW:
-            report.made_faults += _made_faults(lake, declared)
-    report.faults += report.made_faults
+            faults = list(_made_faults(lake, declared))
+            report.faults += faults
+            report.damaged += [declared] if faults else []
     if journal is not None:
         try:
             known = segments(journal)
