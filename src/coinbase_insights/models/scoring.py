@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 INPUTS = ("product_id", "best_bid", "best_bid_size", "best_ask", "best_ask_size")
 OUTPUTS = ("mid_price", "forecast", "low", "high")
-NONE = float("nan")
 
 
 class Served:
@@ -31,9 +30,14 @@ class Served:
         self._model = model
 
     def predict(self, quotes: "pd.DataFrame", params: dict[str, Any] | None = None) -> "pd.DataFrame":
-        """Give the forecast at each quote. Raises ValueError for a row that is no quote, with its number and why."""
+        """Give the forecast at each quote; where no band is known None stands for it, since JSON has no NaN.
+
+        Raises ValueError for a row that is no quote, with its number and why.
+        """
         rows = [self._row(number, *row) for number, row in enumerate(quotes[list(INPUTS)].itertuples(index=False))]
-        return type(quotes)(rows, columns=list(OUTPUTS))
+        found = type(quotes)(rows, columns=list(OUTPUTS))
+        is_known = found.notna()
+        return found if is_known.to_numpy().all() else found.astype(object).where(is_known, None)
 
     def _row(self, number: int, product_id: str, *sides: float | None) -> tuple[float, ...]:
         found = read_quote(product_id, 0, None, *(_text(value) for value in sides))
