@@ -24,6 +24,7 @@ from coinbase_insights.models.train import HeldOut, model_to_train, train
 from coinbase_insights.pipe import Pipe
 from lakes import lake_of, long_walk, rows
 from test_compiled import by_name
+from test_train import pulled
 
 Trained = tuple[str, list[Item], dict[str, bytes]]
 
@@ -166,6 +167,15 @@ def test_run_begins_with_a_model_and_says_so(folder: Path, shared_data: Path) ->
     assert (done.returncode, first["forecast"]["low"]) == (0, None)
     assert "begins with the model tilt/1: BTC-USD, ETH-USD" in done.stderr
     assert "has learned of the very time that BTC-USD begins in" in done.stderr
+
+
+def test_run_and_build_find_the_champion_of_a_lake(tmp_path: Path) -> None:
+    lake = lake_of(tmp_path, pulled(8.0))
+    build(lake, "ticker", "tilt")
+    model = model_to_train("tilt", 1, "tilt")
+    register(lake, model, train(lake, model, HeldOut(0.2)))
+
+    assert model_for(lake, None) == model_for(f"file://{lake}", None) == open_model(tmp_path / "_models" / "tilt" / "1")
 
 
 def test_a_planted_pickle_is_refused_before_anything_is_read(folder: Path) -> None:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from coinbase_insights.engine.model import Model, untrained
-from coinbase_insights.errors import ModelError, UsageError
+from coinbase_insights.errors import LockedError, ModelError, UsageError
 from coinbase_insights.lake.build import build
 from coinbase_insights.lake.delta import Delta
 from coinbase_insights.lake.folding import fold, same_units
@@ -149,6 +149,34 @@ def test_what_is_not_a_champion_in_the_table_stays_out_of_the_way_of_the_next(tm
 
     assert card.version == 1
     assert (left / "card.json").exists()
+
+
+def test_a_whole_model_that_the_table_does_not_name_is_not_written_over(tmp_path: Path) -> None:
+    lake = lake_of(tmp_path, long_walk(0.5))
+    build(lake, "ticker", "tilt")
+    trained_in(lake)
+    before = (tmp_path / "_models" / "tilt" / "1" / "model.json").read_bytes()
+    (tmp_path / "models").rename(tmp_path / "aside")  # As a repair may do.
+
+    assert trained_in(lake).version == 2
+    assert (tmp_path / "_models" / "tilt" / "1" / "model.json").read_bytes() == before
+
+
+def test_of_two_that_train_the_same_version_only_the_first_is_kept(tmp_path: Path) -> None:
+    lake = lake_of(tmp_path, long_walk(0.5))
+    build(lake, "ticker", "tilt")
+    slow = train(lake, TILT, HeldOut(0.2))
+    trained_in(lake)
+
+    with pytest.raises(LockedError, match="tilt/1 was trained by another process"):
+        register(lake, TILT, slow)
+    assert [row["version"] for row in rows(lake)] == [1]
+
+
+def test_last_is_exactly_as_wrong_as_nothing_changes(walk: str) -> None:
+    trained = train(walk, model_to_train("calm", 1, "last"), HOUR)
+
+    assert verdict(trained.scores) == (False, 'exactly as wrong as saying "nothing changes" on held-out time')
 
 
 def test_trend_has_nothing_to_be_kept_of() -> None:

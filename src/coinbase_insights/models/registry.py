@@ -4,7 +4,7 @@
     LAKE/_models/NAME/VERSION/      its folder
 
 The folder is written first, its card last, and only then is the row committed. So whoever is killed when, the table
-names no half model; a folder that it does not name is written over by the next one of that version.
+names no half model; a half folder that it does not name is written over by the next one of that version.
 """
 
 import time
@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 
 from ..engine.model import Model
-from ..errors import ModelError
+from ..errors import LockedError, ModelError
 from ..lake.delta import Delta, reaching, table_url
 from ..lake.place import place
 from ..lake.sums import LOG
@@ -38,8 +38,15 @@ def rows(lake: str) -> list[Row]:
 
 
 def next_version(lake: str, name: str) -> int:
-    """Give the version that the next model of a name will have."""
-    return 1 + len([row for row in rows(lake) if row["name"] == name])
+    """Give the version that the next model of a name will have: no whole model is ever written over.
+
+    There may be one that the table does not name, where that was set aside by a repair or its trainer was killed.
+    """
+    version = 1 + max((int(row["version"]) for row in rows(lake) if row["name"] == name), default=0)
+    with reaching(lake):
+        while CARD in place(folder_of(lake, name, version)).names():
+            version += 1
+    return version
 
 
 def champion(lake: str, name: str) -> Model | None:
@@ -99,7 +106,10 @@ def folder_of(lake: str, name: str, version: int) -> str:
 
 
 def register(lake: str, untaught: Model, trained: Trained) -> tuple[Card, dict[str, bytes]]:
-    """Write the model's folder, then its row; give its card and its files. Raises as `Delta.land`."""
+    """Write the model's folder, then its row; give its card and its files.
+
+    Raises LockedError when another process has trained this very version meanwhile, and else as `Delta.land`.
+    """
     text = model_json(untaught._replace(learned=trained.learned))
     model = untaught._replace(learned=trained.learned, digest=digest_of(text))
     now = time.time_ns() // 1000
@@ -113,6 +123,8 @@ def register(lake: str, untaught: Model, trained: Trained) -> tuple[Card, dict[s
     )
     files = model_files(text, card)
     table = Delta(lake, MODELS, create=True)
+    if next_version(lake, card.name) != card.version:
+        raise LockedError(f"{model.name} was trained by another process meanwhile.", "Train once more.")
     with reaching(lake):
         write_files(folder_of(lake, card.name, card.version), files)
     row = _row(model, trained, card, now)

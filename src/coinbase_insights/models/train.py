@@ -218,6 +218,8 @@ def verdict(scores: list[Standing]) -> tuple[bool, str]:
         return False, f"too little time that neither has seen to compare it with {other}"
     words = "less" if met.skill > 0 else "more"
     text = f"{abs(met.skill):.2%} {words} wrong than {other} on held-out time, p = {met.p_value:.2g}"
+    if met.skill == 0.0:
+        return False, f"exactly as wrong as {other} on held-out time"
     if met.p_value >= SIGNIFICANT:
         return False, f"{text}: chance alone could do that"
     return met.skill > 0, text
