@@ -13,6 +13,8 @@ from .errors import RecordingError, UsageError
 from .options import Channel, Forecaster, LakeArgument, ListFormat, ListFormatOption
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .models.backtest import Judgement
 
 
@@ -97,7 +99,9 @@ def train(
     if to is not None and (to.is_file() or (to.is_dir() and any(to.iterdir()))):
         raise UsageError(f"There is something in {to} already.", "Name a new folder after --to.")
     try:
+        from .engine.compiled import is_compiled
         from .models import registry
+        from .models.backtest import COMPILING
         from .models.folder import Standing
         from .models.train import HeldOut, model_to_train
         from .models.train import train as learn
@@ -106,7 +110,9 @@ def train(
     from .show.listing import json_lines, table
 
     untaught = model_to_train(name, registry.next_version(lake, name), forecaster)
-    trained = learn(lake, untaught, HeldOut(share, seconds), registry.champion(lake, name))
+    if not is_compiled():
+        say(COMPILING)
+    trained = learn(lake, untaught, HeldOut(share, seconds), registry.champion(lake, name), _learning(time.monotonic()))
     card, files = registry.register(lake, untaught, trained)
     if to is not None:
         registry.write_files(str(to), files)
@@ -118,3 +124,17 @@ def train(
     )
     say(f"{untaught.name} is {'the new champion' if card.champion else 'not the champion'}: {card.reason}")
     say(f"it is in {registry.folder_of(lake, card.name, card.version)}")
+
+
+def _learning(began: float) -> "Callable[[int, int], None]":
+    """Give what says on stderr, each ten seconds, how much has been learned of."""
+    said_at = began
+
+    def tell(done: int, of: int) -> None:
+        nonlocal said_at
+        now = time.monotonic()
+        if now - said_at >= 10.0:
+            said_at = now
+            say(f"{done:,} of {of:,} quotes, {(of - done) * (now - began) / done:.0f} s left")
+
+    return tell
