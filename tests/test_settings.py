@@ -87,3 +87,22 @@ def test_two_names_of_one_book_are_refused() -> None:
     )
     with pytest.raises(UsageError, match="ETH-USD and ETH-USDC are one book"):
         settings.books(["ETH-USD", "ETH-USDC"])
+
+
+@pytest.mark.parametrize(
+    ("text", "held_out"), [("0.2", (0.2, 0.0)), ("20%", (0.2, 0.0)), ("6h", (0.0, 21_600.0)), ("2m", (0.0, 120.0))]
+)
+def test_what_is_held_out_is_a_share_or_a_time(text: str, held_out: tuple[float, float]) -> None:
+    assert settings.held_out(text) == held_out
+
+
+@pytest.mark.parametrize("text", ["", "0", "1", "100%", "-0.2", "90s", "nan", ".5", "0.2h h"])
+def test_what_cannot_be_held_out_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="cannot be held out"):
+        settings.held_out(text)
+
+
+@pytest.mark.parametrize("text", ["", "Tilt", "../tilt", "tilt/1", "tilt\n", "a" * 41])
+def test_a_name_that_could_be_no_folder_everywhere_is_no_models(text: str) -> None:
+    with pytest.raises(UsageError, match="is no name of a model"):
+        settings.model_name(text)
