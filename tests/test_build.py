@@ -17,10 +17,12 @@ import pytest
 
 from coinbase_insights.engine.fold import FIGURES
 from coinbase_insights.errors import DamagedError, StorageError, UsageError
-from coinbase_insights.lake.build import AtOnce, build
+from coinbase_insights.lake.build import AtOnce, build, read_quotes
 from coinbase_insights.lake.landing import Landing
+from coinbase_insights.lake.memories import Memories
 from coinbase_insights.lake.raw import Raw
 from coinbase_insights.lake.repair import repair
+from coinbase_insights.lake.step import Step
 from coinbase_insights.lake.tables import BARS, INSIGHTS, QUOTES
 from coinbase_insights.lake.verify import verify
 from coinbase_insights.log.journal import read
@@ -344,3 +346,13 @@ def test_row_37_late_and_overlapping_data_across_midnight_and_the_end_of_a_month
 
 def test_every_figure_has_its_column() -> None:
     assert {column.name for column in INSIGHTS.columns} - set(FIGURES) == {"product_id", "forecaster", "time"}
+
+
+def test_a_build_that_only_begins_takes_nothing_from_one_that_runs(tmp_path: Path) -> None:
+    lake = lake_of(tmp_path, long_walk(0.5))
+    read_quotes(lake, "ticker")
+    Memories(lake, "insights").write(1, b"as another build writes it before its first commit")
+
+    Step(lake, "insights", (INSIGHTS, BARS))
+
+    assert Memories(lake, "insights").read(1) is not None

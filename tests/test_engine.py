@@ -270,3 +270,8 @@ def test_heartbeats_change_no_figure_while_the_line_is_up(seed: int) -> None:
 def figures_of(insight: Insight) -> Insight:
     """All but the count of heartbeats that did not come."""
     return structs.replace(insight, missed=0)
+
+
+@given(st.floats(-1e9, 1e9), st.floats(1e-9, 1e9), st.integers(2, 10_000))
+def test_a_p_value_is_a_share(total: float, variance: float, minutes: int) -> None:
+    assert 0.0 <= two_sided_p(total, variance, minutes) <= 1.0

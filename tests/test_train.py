@@ -207,3 +207,13 @@ def test_the_champion_is_not_judged_on_what_it_has_seen(walk: str) -> None:
     assert again.scores[-1].against == "tilt/1"
     assert 0 < again.scores[-1].scored < 0.7 * again.scores[-2].scored
     assert untrained("tilt").digest == ""
+
+
+def test_who_beats_the_champion_and_not_nothing_changes_is_no_champion() -> None:
+    worse = Standing("*", "last", 100, 0, 1.05, 1.0, -0.05, 1e-9, 0.9, 10.0)
+    better = Standing("*", "tilt/1", 100, 0, 1.05, 1.07, 0.02, 0.01, 0.9, 10.0)
+
+    is_champion, reason = verdict([worse, better])
+
+    assert not is_champion
+    assert reason.endswith('but more wrong than saying "nothing changes"')

@@ -83,7 +83,8 @@ def two_sided_p(total: float, variance: float, minutes: int) -> float:
         return NOT_A_NUMBER
     if variance <= 0.0:
         return 1.0 if total == 0.0 else NOT_A_NUMBER
-    return 1.0 - student(abs(total) / sqrt(variance * minutes / (minutes - 1.0)), minutes - 1)
+    within = student(abs(total) / sqrt(variance * minutes / (minutes - 1.0)), minutes - 1)
+    return 1.0 - within if within < 1.0 else 0.0
 
 
 def student(t: float, freedom: int) -> float:

@@ -109,7 +109,7 @@ def _known(saved: Saved) -> State:
     except ValueError as error:
         raise StorageError(
             f"The tables were built by another version: {error}.",
-            "Remove the folders insights, bars, scores and _memory of the lake, and build again.",
+            "Remove the folders insights, bars and scores of the lake, and build again.",
         ) from error
 
 

@@ -38,15 +38,17 @@ class Memories:
             "Move the folders of all tables but raw away, and _memory, and build again.",
         )
 
-    def write(self, rows: int, data: bytes) -> None:
-        """Keep what is remembered after so many rows."""
+    def write(self, rows: int, data: bytes) -> str:
+        """Keep what is remembered after so many rows, beside what is there; give its name."""
         digest = hashlib.sha256(data).hexdigest()
-        self._files.write(f"{FOLDER}/{self._step}-{rows:020d}-{digest}.msgpack", data)
+        name = f"{FOLDER}/{self._step}-{rows:020d}-{digest}.msgpack"
+        self._files.write(name, data)
+        return name
 
-    def forget(self, below: int) -> None:
-        """Remove the memories of fewer rows."""
-        for name, number, _ in self._found():
-            if number < below:
+    def keep_only(self, kept: str) -> None:
+        """Remove all memories of the step but this one: those before it, and those of tables that are no more."""
+        for name, _, _ in self._found():
+            if name != kept:
                 self._files.remove(name)
 
     def _found(self) -> list[tuple[str, int, str]]:

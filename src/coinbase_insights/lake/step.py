@@ -15,8 +15,6 @@ from .memories import Memories
 from .tables import Table
 
 COMPACT_AFTER = 10
-NEVER_SO_MANY = 2**63
-"""More rows than any table has."""
 
 
 class Progress(NamedTuple):
@@ -50,8 +48,6 @@ class Step:
         """Rows of its source that are in all of its tables."""
         self.next = max(progress) if max(progress) > self.done else None
         """Where the build before was killed: up to there rows are made once more."""
-        if not max(progress):  # What is remembered is of tables that are no more.
-            self._memories.forget(NEVER_SO_MANY)
 
     def remembered(self) -> bytes | None:
         """Give what it remembers of where it ends. Raises DamagedError."""
@@ -59,19 +55,19 @@ class Step:
 
     def commit(self, until: int, rows: Sequence[pa.Table | list[Written]], memory: bytes) -> None:
         """Keep what was made of its source up to a row, rows or written parts; nothing of it is made twice."""
-        self._memories.write(until, memory)
+        name = self._memories.write(until, memory)
         for number, (table, found) in enumerate(zip(self.made, rows, strict=True)):
             if table.made_until() >= until:
                 continue
-            name, end = table.declared.name, self.ends[number]
+            end = self.ends[number]
             if isinstance(found, list):
                 table.name(found, until)
                 self.ends[number] = found[-1].part.end if found else end
             else:
-                table.land(name, end, [found] if len(found) else [], until)
+                table.land(table.declared.name, end, [found] if len(found) else [], until)
                 self.ends[number] += len(found)
-            self.new[name] += self.ends[number] - end
-        self._memories.forget(until)
+            self.new[table.declared.name] += self.ends[number] - end
+        self._memories.keep_only(name)
         self.done, self.next = until, None
         self._commits += 1
         if self._commits % COMPACT_AFTER == 0:

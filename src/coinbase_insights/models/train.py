@@ -222,4 +222,13 @@ def verdict(scores: list[Standing]) -> tuple[bool, str]:
         return False, f"exactly as wrong as {other} on held-out time"
     if met.p_value >= SIGNIFICANT:
         return False, f"{text}: chance alone could do that"
+    if met.skill > 0 and any(_is_worse_than_nothing(each) for each in scores):
+        return False, f'{text}; but more wrong than saying "nothing changes"'
     return met.skill > 0, text
+
+
+def _is_worse_than_nothing(found: Standing) -> bool:
+    """Whether all forecasts together are worse than "nothing changes", by more than chance."""
+    if (found.product_id, found.against) != (ALL, LAST) or found.skill is None or found.p_value is None:
+        return False
+    return found.skill < 0 and found.p_value < SIGNIFICANT
