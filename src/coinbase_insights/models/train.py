@@ -5,8 +5,9 @@
 Each product's quotes go through the compiled rules, some rows at a time. What is learned is sums that forget, so it
 does not hang on how many rows there are, or how they are cut. Up to the cut one state learns. Behind it a second one
 begins with what that has learned, as `run --model` would, and its forecasts are compared with "nothing changes" and
-with those of the present champion, which begins where its own learning ends: whoever has seen a time is not judged
-on it. The first state learns on meanwhile, and what it knows at the end is the model that is kept.
+with those of the present champion, which begins there too, or where its own learning ends if that is later: whoever
+has seen a time is not judged on it. A champion that is older than the cut has not learned on meanwhile, as it would
+have live, and that favours the new model. The first state learns on, and what it knows at the end is what is kept.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -87,11 +88,13 @@ def train(
 
     Raises StorageError when there are no quotes, and UsageError when nothing is left to learn from.
     """
-    span = _span(lake)
+    quotes = Delta(lake, QUOTES)
+    end = quotes.landed(QUOTES.name)
+    span = _span(quotes, end)
     cut = held_out.cut(span.first, span.last)
     products: dict[str, Training] = {}
     done = 0
-    for table in _tables(lake, rows):
+    for table in _tables(quotes, end, rows):
         for product_id, quotes in by_product(table):
             if product_id not in products:
                 products[product_id] = Training(product_id, model, cut, champion)
@@ -118,22 +121,23 @@ def model_to_train(name: str, version: int, forecaster: str, parameters: Paramet
     return Model(f"{name}/{version}", forecaster, parameters)
 
 
-def _tables(lake: str, rows: int) -> Iterator[pa.Table]:
-    quotes = Delta(lake, QUOTES)
-    for table in quotes.rows(0, quotes.landed(QUOTES.name)):
+def _tables(quotes: Delta, end: int, rows: int) -> Iterator[pa.Table]:
+    for table in quotes.rows(0, end):
         for start in range(0, len(table), rows):
             yield table.slice(start, rows)
 
 
-def _span(lake: str) -> Span:
+def _span(quotes: Delta, end: int) -> Span:
     """Look where the quotes begin and end."""
     first, last, count = 2**62, 0, 0
-    for table in _tables(lake, 2**31):
+    for table in _tables(quotes, end, 2**31):
         times = table.column("time").cast(pa.int64()).to_numpy()
         first, last = min(first, int(times.min())), max(last, int(times.max()))
         count += len(table)
     if not count:
-        raise ModelError(f"The lake in {lake} has no quote to learn from.", "Collect, and build, for some hours first.")
+        raise ModelError(
+            f"The lake in {quotes.lake} has no quote to learn from.", "Collect, and build, for some hours first."
+        )
     return Span(first, last, count)
 
 
