@@ -1,6 +1,7 @@
 """Questions to a lake: by `sql`, by the tutorial's four commands, and by other tools that read Delta tables."""
 
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -96,3 +97,15 @@ def test_a_master_without_spark_and_a_spark_that_is_not_installed_are_said_in_a_
     assert (wrong.returncode, wrong.stderr.splitlines()[0]) == (2, "error: --master is that of Spark.")
     assert lacking.returncode == 2
     assert "--engine spark needs more than the core: pyspark is not installed" in lacking.stderr
+
+
+def test_times_are_utc_whatever_the_zone_of_the_machine(tmp_path: Path) -> None:
+    lake_of(tmp_path, long_walk(0.05))
+    query = "select '2026-11-25 23:30:00+00'::timestamptz::timestamp as time"
+    command = (sys.executable, "-m", "coinbase_insights", "sql", str(tmp_path), query, "--format", "json")
+
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=True, env={**os.environ, "TZ": "America/New_York"}
+    )
+
+    assert json.loads(done.stdout) == {"time": "2026-11-25T23:30:00"}

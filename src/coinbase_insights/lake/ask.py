@@ -19,6 +19,7 @@ def ask(lake: str, query: str) -> pa.RecordBatchReader:
     Raises StorageError when there is no lake, and UsageError when the question cannot be answered.
     """
     connection = duckdb.connect(":memory:", config={"enable_external_access": "false"})
+    connection.execute("set TimeZone = 'UTC'")  # Not that of the machine, by which now() and casts would go.
     known = []
     with reaching(lake):
         for declared in TABLES:
