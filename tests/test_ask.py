@@ -3,18 +3,30 @@
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import polars
 import pytest
 from deltalake import DeltaTable
 
+from coinbase_insights.errors import UsageError
+from coinbase_insights.lake.answer import json_lines
+from coinbase_insights.lake.ask import ask
 from coinbase_insights.lake.build import build
 from coinbase_insights.lake.tables import BARS, INSIGHTS, QUOTES, SCORES
 from coinbase_insights.message import Item, Opened
 from lakes import lake_of, long_walk, of, rows
+
+
+@pytest.fixture(scope="module")
+def asked(walk: list[Item], tmp_path_factory: pytest.TempPathFactory) -> str:
+    lake = lake_of(tmp_path_factory.mktemp("asked"), walk[:400])
+    build(lake, "ticker", "tilt")
+    return lake
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +75,7 @@ def test_sql_answers_in_every_format_and_reads_nothing_but_the_lake(walk: list[I
     for bad, said in {
         "selct 1": "syntax error",
         "select * from read_text('/etc/passwd')": "disabled",
-        f"copy bars to '{tmp_path}/x.csv'": "disabled",
+        f"copy bars to '{tmp_path}/x.csv'": "no single question",
         "select nothing from bars": "nothing",
     }.items():
         done = ask_for(lake, bad)
@@ -109,3 +121,69 @@ def test_times_are_utc_whatever_the_zone_of_the_machine(tmp_path: Path) -> None:
     )
 
     assert json.loads(done.stdout) == {"time": "2026-11-25T23:30:00"}
+
+
+QUESTIONS = {
+    "select 12345678901234567890123456789012.123456::decimal(38,6) a": {"a": "12345678901234567890123456789012.123456"},
+    "select 'nan'::double a, 'inf'::double b, 1e300 c": {"a": None, "b": None, "c": 1e300},
+    "select [1.50::decimal(9,2), null] a, {'b': date '2026-01-02'} c": {"a": ["1.5", None], "c": {"b": "2026-01-02"}},
+    "select interval 26 hour a, 'x'::blob b": {"a": "P0M0DT93600S", "b": "eA=="},
+    "select 1 a, 2 a, 3 a_1": {"a": 1, "a_2": 2, "a_1": 3},
+    "select sum(1) a, map {'b': 1} c, time '01:02:03' d": {"a": 1, "c": [["b", 1]], "d": "01:02:03"},
+    "from (values (100.00::decimal(9,2), true)) v(a, b)": {"a": "100", "b": True},
+}
+
+
+@pytest.mark.parametrize(("query", "expected"), QUESTIONS.items())
+def test_json_has_every_value_whole_or_null(query: str, expected: dict[str, object], asked: str) -> None:
+    (line,) = json_lines(ask(asked, query))
+
+    assert json.loads(line) == expected
+
+
+@pytest.mark.parametrize(
+    "query", ["select 1; select 2", "drop view bars", "create table t(a int)", "set threads = 1", "", ";"]
+)
+def test_what_is_no_single_question_is_refused(query: str, asked: str) -> None:
+    with pytest.raises(UsageError, match="no single question"):
+        ask(asked, query)
+
+
+def test_explain_draws_its_plan_in_lines(asked: str) -> None:
+    done = ask_for(asked, "explain select * from bars")
+
+    assert (done.returncode, len(done.stdout.splitlines()) > 5, "\\x0a" in done.stdout) == (0, True, False)
+
+
+def test_csv_that_cannot_hold_a_list_says_so(asked: str) -> None:
+    done = ask_for(asked, "select [1, 2] a", "--format", "csv")
+
+    assert (done.returncode, "Take --format json." in done.stderr) == (2, True)
+
+
+def gone(part: Path) -> None:
+    part.unlink()
+
+
+def flipped(part: Path) -> None:
+    data = bytearray(part.read_bytes())
+    data[len(data) // 2] ^= 1
+    part.write_bytes(data)
+
+
+def garbled(part: Path) -> None:
+    sorted((part.parent / "_delta_log").glob("*.json"))[-1].write_text("garbage\n")
+
+
+@pytest.mark.parametrize("damage", [gone, flipped, garbled])
+def test_sql_answers_nothing_from_what_is_damaged(damage: Callable[[Path], None], asked: str, tmp_path: Path) -> None:
+    lake = shutil.copytree(asked, tmp_path / "lake")
+    damage(next((lake / "quotes").glob("*.parquet")))
+
+    done = ask_for(str(lake), "select count(*) from quotes")
+
+    assert (done.returncode, done.stdout) == (4, "")
+    assert done.stderr.splitlines()[-1] == f"hint: Make it whole: coinbase_insights verify {lake} --repair"
+    assert not {"Traceback", "\x1b", "clone3"} & set(done.stderr.replace(":", " ").split())
+    if damage is not garbled:
+        assert ask_for(str(lake), "select count(*) from bars").returncode == 0

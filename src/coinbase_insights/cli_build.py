@@ -1,11 +1,9 @@
 """The commands that make tables and ask them: `build` and `sql`. What they need is imported when they are called."""
 
-import json
 import sys
 import time
-from decimal import Decimal
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,8 +12,6 @@ from .errors import UsageError
 from .options import Channel, ChosenForecasterOption, LakeArgument, ModelOption
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from .engine.model import Model
     from .lake.step import Progress
 
@@ -136,40 +132,13 @@ def sql(
         raise lacks("sql", error) from error
     if output is AnswerFormat.PARQUET and sys.stdout.isatty():
         raise UsageError("A Parquet file is not for eyes.", "Write it to a file: ... --format parquet > answer.parquet")
-    _give(ask(lake, query), output)
+    from .lake.answer import drawn, json_lines, write
 
-
-def _give(answer: "pa.RecordBatchReader", output: AnswerFormat) -> None:
-    names = answer.schema.names
-    if output is AnswerFormat.CSV:
-        import pyarrow.csv
-
-        with pyarrow.csv.CSVWriter(sys.stdout.buffer, answer.schema) as lines:
-            for batch in answer:
-                lines.write_batch(batch)
-    elif output is AnswerFormat.PARQUET:
-        import pyarrow.parquet
-
-        with pyarrow.parquet.ParquetWriter(sys.stdout.buffer, answer.schema, compression="zstd") as file:
-            for batch in answer:
-                file.write_batch(batch)
+    answer = ask(lake, query)
+    if output is AnswerFormat.TABLE:
+        print(drawn(answer))
     elif output is AnswerFormat.JSON:
-        for batch in answer:
-            for row in batch.to_pylist():
-                print(json.dumps({name: _plain(value) for name, value in row.items()}))
+        for line in json_lines(answer):
+            print(line)
     else:
-        from .show.listing import table
-
-        rows = [[_plain(row[name]) for name in names] for batch in answer for row in batch.to_pylist()]
-        print(table(names, rows, digits=10))
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever an answer may hold
-    """Give a value as JSON has it: times as RFC 3339, exact decimals as text without padding."""
-    if isinstance(value, Decimal):
-        return f"{value.normalize():f}"
-    if value is None or isinstance(value, str | int | float | bool):
-        return value
-    if hasattr(value, "isoformat"):
-        return value.isoformat().replace("+00:00", "Z")
-    return str(value)
+        write(answer, output.value, sys.stdout.buffer)

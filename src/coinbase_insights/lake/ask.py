@@ -5,44 +5,91 @@ from contextlib import contextmanager
 
 import duckdb
 import pyarrow as pa
-from deltalake import DeltaTable
-from deltalake.exceptions import TableNotFoundError
 
-from ..errors import UsageError
-from .delta import no_table, reaching, table_url
+from ..errors import StorageError, UsageError
+from .checked import CheckedFiles, checked
+from .delta import Delta, no_table, reaching
+from .place import place
+from .sums import LOG
 from .tables import RAW, TABLES, Table
+
+QUESTIONS = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
+"""The kinds of statements that only ask; `show`, `describe` and `summarize` are of the first kind too."""
+
+
+class Asked:
+    """A lake that can be asked."""
+
+    def __init__(self, lake: str) -> None:
+        """Look which tables there are. Raises StorageError when there is none."""
+        self._connection = duckdb.connect(":memory:", config={"enable_external_access": "false"})
+        self._connection.execute("set TimeZone = 'UTC'")  # Not the machine's, by which now() and casts would go.
+        self._files: list[CheckedFiles] = []
+        self._names: list[str] = []
+        for declared in TABLES:
+            with reaching(lake):
+                if not place(f"{lake.rstrip('/')}/{declared.name}").names(LOG):
+                    continue
+            dataset, files = checked(Delta(lake, declared))
+            self._connection.register(f"_{declared.name}", dataset)
+            self._connection.execute(without_zones(declared))
+            self._files.append(files)
+            self._names.append(declared.name)
+        if not self._names:
+            raise no_table(lake, RAW)
+
+    def ask(self, query: str) -> pa.RecordBatchReader:
+        """Give the answer to one question, a batch at a time; a name that comes twice gets a number, as in `a_1`.
+
+        Raises UsageError when it cannot be answered, and StorageError, also later, when a part is damaged or gone.
+        """
+        with self._understanding():
+            statements = self._connection.extract_statements(query)
+            if len(statements) != 1 or statements[0].type not in QUESTIONS:
+                raise UsageError(
+                    "That is no single question.", 'Ask for rows, one question at a time: "select * from bars".'
+                )
+            answer = self._connection.sql(query).to_arrow_reader(10_000)
+        schema = answer.schema
+        for number, name in enumerate(_different(schema.names)):
+            schema = schema.set(number, schema.field(number).with_name(name))
+        return pa.RecordBatchReader.from_batches(schema, self._batches(answer, schema))
+
+    def _batches(self, answer: pa.RecordBatchReader, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+        with self._understanding():
+            for batch in answer:
+                yield pa.RecordBatch.from_arrays(batch.columns, schema=schema)
+
+    @contextmanager
+    def _understanding(self) -> Iterator[None]:
+        """Say what DuckDB does not understand in its own words, and what is wrong with the lake in ours."""
+        try:
+            yield
+        except (duckdb.Error, pa.ArrowException, OSError) as error:
+            for files in self._files:
+                if files.fault is not None:
+                    raise StorageError(files.fault.message, files.fault.hint) from error
+            if not isinstance(error, duckdb.Error):
+                raise
+            is_of_names = isinstance(error, duckdb.CatalogException | duckdb.BinderException)
+            hint = f"The tables are {', '.join(self._names)}; their columns are in docs/reference/tables.md."
+            raise UsageError(str(error).splitlines()[0], hint if is_of_names else "") from error
 
 
 def ask(lake: str, query: str) -> pa.RecordBatchReader:
-    """Give the answer to one question, a batch at a time.
-
-    Raises StorageError when there is no lake, and UsageError when the question cannot be answered.
-    """
-    connection = duckdb.connect(":memory:", config={"enable_external_access": "false"})
-    connection.execute("set TimeZone = 'UTC'")  # Not that of the machine, by which now() and casts would go.
-    known = []
-    with reaching(lake):
-        for declared in TABLES:
-            try:
-                table = DeltaTable(table_url(lake, declared))
-            except TableNotFoundError:
-                continue
-            connection.register(f"_{declared.name}", table.to_pyarrow_dataset())
-            connection.execute(without_zones(declared))
-            known.append(declared.name)
-    if not known:
-        raise no_table(lake, RAW)
-    with understanding(known):
-        answer = connection.sql(query)
-    if answer is None:
-        raise UsageError("That is no question: it has no answer.", 'Ask for rows, such as "select * from bars".')
-    batches = answer.to_arrow_reader(10_000)
-    return pa.RecordBatchReader.from_batches(batches.schema, _batches(batches, known))
+    """Ask a lake one question; see `Asked`."""
+    return Asked(lake).ask(query)
 
 
-def _batches(answer: pa.RecordBatchReader, known: list[str]) -> Iterator[pa.RecordBatch]:
-    with understanding(known):
-        yield from answer
+def _different(names: list[str]) -> list[str]:
+    found: list[str] = []
+    for name in names:
+        other, number = name, 0
+        while other in found or (number and other in names):
+            number += 1
+            other = f"{name}_{number}"
+        found.append(other)
+    return found
 
 
 def without_zones(declared: Table) -> str:
@@ -50,13 +97,3 @@ def without_zones(declared: Table) -> str:
     times = [column.name for column in declared.columns if column.kind == "time"]
     plain = ", ".join(f'make_timestamp(epoch_us("{name}")) as "{name}"' for name in times)
     return f"create view {declared.name} as select * replace ({plain}) from _{declared.name}"  # noqa: S608 - our own names
-
-
-@contextmanager
-def understanding(known: list[str]) -> Iterator[None]:
-    """Say what DuckDB does not understand in its own words, and what there is to ask about."""
-    try:
-        yield
-    except duckdb.Error as error:
-        hint = f"The tables are {', '.join(known)}; their columns are in docs/reference/tables.md."
-        raise UsageError(str(error).splitlines()[0], hint) from error

@@ -36,6 +36,10 @@ COMPACTED_LEVEL = 9
 """Of zstd, for parts that are joined: small in the end."""
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 """Colours that the library writes into its errors."""
+_NATIVE = re.compile(r"\n\s*(?:0: |stack backtrace)")
+"""Where the library begins to say where in itself an error arose."""
+_OF_THE_LOG = "Kernel error"
+"""Begins what the library says of a log that it can reach and cannot read."""
 ASIDE = "_aside"
 """The folder for what repair sets aside."""
 UNDER_REPAIR = f"{ASIDE}/under-repair"
@@ -71,7 +75,7 @@ class Delta:
                 f"{url} cannot hold a lake: delta-rs takes % and \\ in a path for something else.",
                 "Name another folder.",
             )
-        with reaching(url):
+        with reaching(url, declared):
             self.place: Place = place(self.url)
             self.sums = Sums(self.place)
             self._table = self._open(url, create, anew)
@@ -145,11 +149,21 @@ class Delta:
         """Give the bytes of a part. Raises StorageError when they are not there, or have changed."""
         try:
             data = self.place.read(part.name)
+        except FileNotFoundError as error:
+            raise DamagedError(f"{part.name} of {self.url} is gone.", _repair(self.lake)) from error
         except (OSError, BaseError) as error:
             raise StorageError(f"{part.name} of {self.url} cannot be read: {error}.") from error
         if not part.fits(data):
-            raise StorageError(f"{part.name} of {self.url} is damaged: its bytes have changed.")
+            raise DamagedError(f"{part.name} of {self.url} is damaged: its bytes have changed.", _repair(self.lake))
         return data
+
+    def refuse_missing(self) -> None:
+        """Raise DamagedError when a part that the table names is not there."""
+        with reaching(self.url):
+            there = set(self.place.names())
+        for part in self.parts():
+            if part.name not in there:
+                raise DamagedError(f"{part.name} of {self.url} is gone.", _repair(self.lake))
 
     def made_until(self) -> int:
         """How far the table was made of the one that it is made from; 0 before the first commit."""
@@ -262,15 +276,26 @@ class Delta:
 
 
 @contextmanager
-def reaching(url: str) -> Iterator[None]:
-    """Turn whatever a place says that cannot be used now into a StorageError; Rust's libraries say it as OSError."""
+def reaching(url: str, declared: Table | None = None) -> Iterator[None]:
+    """Turn whatever a place says that cannot be used now into a StorageError; Rust's libraries say it as OSError.
+
+    `declared` is the table of the lake at `url` that is opened: its log may be what is wrong.
+    """
     try:
         yield
     except (DeltaError, BaseError, OSError) as error:
-        text = " ".join(_ESCAPES.sub("", str(error)).split())
+        text = " ".join(_NATIVE.split(_ESCAPES.sub("", str(error)))[0].split()).rstrip(".")
+        if declared is not None and isinstance(error, DeltaError) and text.startswith(_OF_THE_LOG):
+            raise DamagedError(
+                f"The log of {table_url(url, declared)} is damaged: {text[:300]}.", _repair(url)
+            ) from error
         raise StorageError(
             f"The lake in {url} cannot be used: {text[:300]}.", "Check the place, and its keys; or name another."
         ) from error
+
+
+def _repair(lake: str) -> str:
+    return f"Make it whole: coinbase_insights verify {lake} --repair"
 
 
 def table_url(lake: str, declared: Table) -> str:

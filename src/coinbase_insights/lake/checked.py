@@ -1,0 +1,39 @@
+"""A table of the lake for whoever reads it by Arrow's datasets: each part is checked before a row of it is seen."""
+
+import pyarrow as pa
+from deltalake import DeltaTable
+from deltalake.fs import DeltaStorageHandler
+from pyarrow.dataset import Dataset
+from pyarrow.fs import PyFileSystem
+
+from ..errors import StorageError
+from .delta import Delta
+from .parts import Part
+
+
+class CheckedFiles(DeltaStorageHandler):
+    """The files of a table; one is read whole, for its name is the sum of all its bytes."""
+
+    def __init__(self, table: Delta) -> None:
+        """Read nothing yet."""
+        super().__init__(table.url)
+        self._table = table
+        self.fault: StorageError | None = None
+        """Why a part could not be read. Arrow and DuckDB pass no error of ours on."""
+
+    def open_input_file(self, path: str) -> pa.BufferReader:
+        """Give a part. Raises OSError, and keeps the StorageError."""
+        part = Part.parse(path)
+        try:
+            if part is None:
+                raise StorageError(f"{self._table.url} names a file that is not ours: {path}.")
+            return pa.BufferReader(self._table.bytes_of(part))
+        except StorageError as error:
+            self.fault = error
+            raise OSError(error.message) from error
+
+
+def checked(table: Delta) -> tuple[Dataset, CheckedFiles]:
+    """Give a table as a dataset, and its files, which know why one of them cannot be read."""
+    files = CheckedFiles(table)
+    return DeltaTable(table.url, version=table.version).to_pyarrow_dataset(filesystem=PyFileSystem(files)), files
