@@ -21,9 +21,9 @@ from coinbase_insights.lake.build import AtOnce, build, read_quotes
 from coinbase_insights.lake.landing import Landing
 from coinbase_insights.lake.memories import Memories
 from coinbase_insights.lake.raw import Raw
-from coinbase_insights.lake.repair import repair
+from coinbase_insights.lake.repair import repair, set_aside
 from coinbase_insights.lake.step import Step
-from coinbase_insights.lake.tables import BARS, INSIGHTS, QUOTES
+from coinbase_insights.lake.tables import BARS, BUILT, INSIGHTS, QUOTES
 from coinbase_insights.lake.verify import verify
 from coinbase_insights.log.journal import read
 from coinbase_insights.log.segments import Segments
@@ -232,6 +232,56 @@ def test_another_channel_or_forecaster_than_before_is_refused(walk: Walk, tmp_pa
         build(lake, "level2", "tilt")
     with pytest.raises(UsageError, match="built with the forecaster tilt"):
         build(lake, "ticker", "trend")
+    list(set_aside(lake, BUILT))
+    build(lake, "ticker", "trend")
+    assert set(rows(lake, INSIGHTS).forecaster) == {"trend"}
+    assert list((tmp_path / "_aside" / "1" / "_memory").iterdir())
+
+
+def test_a_channel_that_was_not_collected_is_refused_before_anything_is_made_of_it(walk: Walk, tmp_path: Path) -> None:
+    lake = lake_of(tmp_path, walk[0][:300])
+
+    with pytest.raises(UsageError, match="holds messages of ticker_batch or ticker, and none of level2") as refused:
+        build(lake, "level2", "tilt")
+
+    assert refused.value.hint == "Say which channel was collected: --channel ticker_batch"
+    assert build(lake, "ticker", "tilt")["quotes"] > 0
+
+
+@pytest.mark.parametrize("name", ["quotes", "bars"])
+def test_a_part_that_is_gone_stops_a_build(name: str, walk: Walk, tmp_path: Path) -> None:
+    lake = lake_of(tmp_path, walk[0])
+    build(lake, "ticker", "tilt")
+    next((tmp_path / name).glob("*.parquet")).unlink()
+
+    with pytest.raises(DamagedError, match="is gone"):
+        build(lake, "ticker", "tilt")
+
+
+def test_files_that_no_version_names_are_removed_an_hour_later(walk: Walk, tmp_path: Path) -> None:
+    lake = lake_of(tmp_path, walk[0][:300])
+    left = [tmp_path / "insights" / name for name in ("old.parquet", "new.parquet")]
+    build(lake, "ticker", "tilt", at_once=AtOnce(100, 50))
+    for path in left:
+        path.write_bytes(b"")
+    os.utime(left[0], (time.time() - 7200,) * 2)
+    shutil.rmtree(tmp_path / "bars")
+
+    build(lake, "ticker", "tilt")
+
+    assert [path.exists() for path in left] == [False, True]
+
+
+def test_bars_that_are_gone_alone_are_made_anew_and_nothing_else_is_written(walk: Walk, tmp_path: Path) -> None:
+    lake = lake_of(tmp_path, walk[0])
+    build(lake, "ticker", "tilt")
+    before = sorted(path.name for path in (tmp_path / "insights").glob("*.parquet"))
+    shutil.rmtree(tmp_path / "bars")
+
+    build(lake, "ticker", "tilt")
+
+    assert sorted(path.name for path in (tmp_path / "insights").glob("*.parquet")) == before
+    assert_same(all_rows(lake), walk[1])
 
 
 def test_what_was_made_and_is_damaged_is_set_aside_and_made_anew(walk: Walk, tmp_path: Path) -> None:
@@ -277,6 +327,12 @@ def test_a_memory_that_is_damaged_is_said(walk: Walk, tmp_path: Path) -> None:
     memory.write_bytes(memory.read_bytes()[:-1])
     with pytest.raises(DamagedError, match="remembers of quotes"):
         build(lake, "ticker", "tilt")
+
+    report = verify(lake, tmp_path / "journal")
+    assert ["remembers of quotes" in fault for fault in report.faults] == [True]
+    list(repair(lake, tmp_path / "journal", report))
+    build(lake, "ticker", "tilt")
+    assert verify(lake, tmp_path / "journal").is_whole
 
 
 def test_of_several_logs_one_must_be_named(walk: Walk, tmp_path: Path) -> None:
@@ -353,6 +409,6 @@ def test_a_build_that_only_begins_takes_nothing_from_one_that_runs(tmp_path: Pat
     read_quotes(lake, "ticker")
     Memories(lake, "insights").write(1, b"as another build writes it before its first commit")
 
-    Step(lake, "insights", (INSIGHTS, BARS))
+    Step(lake, "insights")
 
     assert Memories(lake, "insights").read(1) is not None

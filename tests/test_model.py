@@ -1,12 +1,15 @@
 """A model's folder: numbers that are checked, files that are ours, and nothing that is run."""
 
+import hashlib
 import json
 import pickle
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,12 +19,14 @@ from coinbase_insights.engine.product import Product
 from coinbase_insights.errors import ModelError, UsageError
 from coinbase_insights.lake.build import build
 from coinbase_insights.lake.tables import INSIGHTS
-from coinbase_insights.message import Item
+from coinbase_insights.message import Item, Message, Opened
 from coinbase_insights.models.find import model_for
 from coinbase_insights.models.folder import open_model, read_model
 from coinbase_insights.models.registry import register, write_files
+from coinbase_insights.models.scoring import forecast_at
 from coinbase_insights.models.train import HeldOut, model_to_train, train
 from coinbase_insights.pipe import Pipe
+from coinbase_insights.quote import Quote, read_quote
 from lakes import lake_of, long_walk, rows
 from test_compiled import by_name
 from test_train import pulled
@@ -54,13 +59,49 @@ def test_what_was_learned_comes_back_to_the_last_bit(trained: Trained, folder: P
     assert open_model(folder).name == "tilt/1"
 
 
-@pytest.mark.parametrize("name", ["python_model.pkl", "model.pickle", "code/evil.py", "artifacts/x.joblib", ".hidden"])
-def test_a_file_that_is_none_of_a_models_is_refused(name: str, folder: Path) -> None:
-    (folder / name).parent.mkdir(exist_ok=True)
+@pytest.mark.parametrize(
+    "name", ["python_model.pkl", "model.pickle", "code/evil.py", "artifacts/x.joblib", ".hidden", "code/a/b/c.pkl"]
+)
+def test_a_file_that_is_none_of_a_models_is_refused_however_the_folder_is_named(name: str, folder: Path) -> None:
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
     (folder / name).write_bytes(pickle.dumps(print))
 
+    for where in (str(folder), f"file://{folder}"):
+        with pytest.raises(ModelError, match="is refused: it holds"):
+            model_for(where, None)
+
+
+def test_a_champion_with_a_file_that_is_none_of_a_models_is_refused(tmp_path: Path) -> None:
+    lake = lake_of(tmp_path, pulled(8.0))
+    build(lake, "ticker", "tilt")
+    model = model_to_train("tilt", 1, "tilt")
+    register(lake, model, train(lake, model, HeldOut(0.2)))
+    planted = tmp_path / "_models" / "tilt" / "1" / "artifacts" / "deep" / "python_model.pkl"
+    planted.parent.mkdir(parents=True)
+    planted.write_bytes(pickle.dumps(print))
+
     with pytest.raises(ModelError, match="is refused: it holds"):
-        open_model(folder)
+        model_for(lake, None)
+
+
+def test_mlflow_is_given_the_forecast_that_the_pipe_makes_at_its_first_quote(trained: Trained, folder: Path) -> None:
+    model = open_model(folder)
+    until = model.learned["ETH-USD"].until
+    at = f"{np.datetime64(until + 1, 'us')}Z"
+    prices = {"best_bid": "2000.01", "best_bid_size": "3.5", "best_ask": "2000.04", "best_ask_size": "0.25"}
+    text = {"type": "ticker", "sequence": 7, "product_id": "ETH-USD", "time": at, "price": "1", **prices}
+    items: list[Item] = [Opened(until * 1000, "ws://x"), Message(until * 1000 + 2000, json.dumps(text).encode())]
+
+    pipe = Pipe(channel="ticker", product=lambda name, forecaster: Product(name, forecaster, model.new_state(name)))
+    found = [product.insight() for item in items for product in pipe.take(item)]
+    (insight,) = found + [product.insight() for product in pipe.finish()]
+    quote = read_quote("ETH-USD", 0, None, *prices.values())
+    assert isinstance(quote, Quote)
+    mid, forecast, low, high = forecast_at(model, quote)
+
+    assert insight.forecast.value != insight.mid_price == 2000.025
+    assert (mid, forecast) == (insight.mid_price, insight.forecast.value)
+    assert (low, high) == (insight.forecast.low, insight.forecast.high)
 
 
 def test_a_link_out_of_the_folder_is_refused(folder: Path, tmp_path: Path) -> None:
@@ -91,12 +132,22 @@ def test_whatever_stands_in_a_card_is_read_or_refused(data: bytes) -> None:
         read_model("a folder", ["model.json", "card.json"], {"model.json": b"{}", "card.json": data}.__getitem__)
 
 
+@given(st.data())
+def test_whatever_stands_in_a_model_is_read_or_refused(trained: Trained, data: st.DataObject) -> None:
+    text = bytearray(trained[2]["model.json"])
+    for _ in range(data.draw(st.integers(1, 4))):
+        text[data.draw(st.integers(0, len(text) - 1))] = data.draw(st.integers(0, 255))
+    card = json.loads(trained[2]["card.json"]) | {"digest": hashlib.sha256(text).hexdigest()}
+    files = {"model.json": bytes(text), "card.json": json.dumps(card).encode()}
+
+    with suppress(ModelError):
+        assert read_model("a folder", files, files.__getitem__).forecaster in ("last", "tilt")
+
+
 @pytest.mark.parametrize(
     ("name", "value"), [("beta", 1e9), ("beta", "1"), ("sigma", -1.0), ("fast_seconds", -5.0), ("until", 1.5)]
 )
 def test_a_coefficient_that_no_training_gives_is_refused(name: str, value: object, trained: Trained) -> None:
-    import hashlib
-
     files = dict(trained[2])
     model, card = json.loads(files["model.json"]), json.loads(files["card.json"])
     model["products"]["ETH-USD"][name] = value

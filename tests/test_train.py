@@ -1,6 +1,7 @@
 """Training: the regression it is, on any number of rows, judged on time that it has not seen."""
 
 import random
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -8,16 +9,20 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from coinbase_insights.engine.model import Model, untrained
+from coinbase_insights.engine.model import Model
+from coinbase_insights.engine.state import Learned, learned
 from coinbase_insights.errors import LockedError, ModelError, UsageError
-from coinbase_insights.lake.build import build
+from coinbase_insights.lake.build import build, by_product
 from coinbase_insights.lake.delta import Delta
 from coinbase_insights.lake.folding import fold, same_units
+from coinbase_insights.lake.repair import repair
 from coinbase_insights.lake.tables import QUOTES
+from coinbase_insights.lake.trained import fits, rows
+from coinbase_insights.lake.verify import verify
 from coinbase_insights.log.journal import read
 from coinbase_insights.message import Item, Message, Opened
 from coinbase_insights.models.folder import Standing
-from coinbase_insights.models.registry import champion, next_version, only_champion, register, rows
+from coinbase_insights.models.registry import champion, next_version, only_champion, register
 from coinbase_insights.models.train import HeldOut, Trained, model_to_train, train, verdict
 from lakes import lake_of, long_walk
 from test_figures import Played
@@ -118,7 +123,8 @@ def test_a_tilt_that_helps_becomes_the_champion_and_the_same_again_does_not(tmp_
 
 def trained_in(lake: str) -> Any:
     model = model_to_train("tilt", next_version(lake, "tilt"), "tilt")
-    return register(lake, model, train(lake, model, HeldOut(0.2), champion(lake, "tilt")))[0]
+    present = champion(lake, "tilt")
+    return register(lake, model, train(lake, model, HeldOut(0.2), present), present)[0]
 
 
 def test_a_lake_without_a_champion_says_so(walk: str) -> None:
@@ -138,7 +144,7 @@ def test_only_who_is_better_by_more_than_chance_is_the_champion(
     assert verdict([met])[0] is is_champion
 
 
-def test_what_is_not_a_champion_in_the_table_stays_out_of_the_way_of_the_next(tmp_path: Path) -> None:
+def test_what_a_killed_training_has_left_is_never_written_over(tmp_path: Path) -> None:
     lake = lake_of(tmp_path, long_walk(0.5))
     build(lake, "ticker", "tilt")
     left = Path(lake) / "_models" / "tilt" / "1"
@@ -147,8 +153,8 @@ def test_what_is_not_a_champion_in_the_table_stays_out_of_the_way_of_the_next(tm
 
     card = trained_in(lake)
 
-    assert card.version == 1
-    assert (left / "card.json").exists()
+    assert card.version == 2
+    assert (left / "model.json").read_text() == "{}"
 
 
 def test_a_whole_model_that_the_table_does_not_name_is_not_written_over(tmp_path: Path) -> None:
@@ -168,9 +174,60 @@ def test_of_two_that_train_the_same_version_only_the_first_is_kept(tmp_path: Pat
     slow = train(lake, TILT, HeldOut(0.2))
     trained_in(lake)
 
+    before = (tmp_path / "_models" / "tilt" / "1" / "card.json").read_bytes()
+
     with pytest.raises(LockedError, match="tilt/1 was trained by another process"):
         register(lake, TILT, slow)
     assert [row["version"] for row in rows(lake)] == [1]
+    assert (tmp_path / "_models" / "tilt" / "1" / "card.json").read_bytes() == before
+
+
+def test_many_that_train_at_once_write_each_version_once_and_nobody_s_files_are_replaced(tmp_path: Path) -> None:
+    lake = lake_of(tmp_path, long_walk(0.5))
+    build(lake, "ticker", "tilt")
+    trained = train(lake, TILT, HeldOut(0.4))
+
+    def one(number: int) -> bool:
+        taught = {name: each._replace(returns=each.returns + number) for name, each in trained.learned.items()}
+        model = model_to_train("tilt", next_version(lake, "tilt"), "tilt")
+        try:
+            register(lake, model, trained._replace(learned=taught))
+        except LockedError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        kept = sum(pool.map(one, range(24)))
+
+    assert 1 <= kept == len(rows(lake)) == len({row["version"] for row in rows(lake)})
+    assert all(fits(lake, row) for row in rows(lake))
+
+
+def test_who_was_compared_with_a_champion_that_is_none_any_more_is_not_kept(tmp_path: Path) -> None:
+    lake = lake_of(tmp_path, pulled(8.0))
+    build(lake, "ticker", "tilt")
+    slow = train(lake, TILT, HeldOut(0.2))
+    assert trained_in(lake).champion
+
+    with pytest.raises(LockedError, match="has got another champion"):
+        register(lake, TILT._replace(name="tilt/2"), slow)
+
+
+def test_models_whose_numbers_are_gone_are_found_and_the_others_are_kept(tmp_path: Path) -> None:
+    lake = lake_of(tmp_path, long_walk(0.5))
+    build(lake, "ticker", "tilt")
+    trained_in(lake)
+    trained_in(lake)
+    (tmp_path / "_models" / "tilt" / "2" / "model.json").unlink()
+
+    report = verify(lake, tmp_path / "journal")
+    said = list(repair(lake, tmp_path / "journal", report))
+
+    assert report.faults == ["what was learned is gone or has changed, of the models tilt/2"]
+    assert said == ["models is in _aside/1, and made anew with the models that are whole: 1"]
+    assert verify(lake, tmp_path / "journal").is_whole
+    assert [row["version"] for row in rows(lake)] == [1]
+    assert trained_in(lake).version == 2
 
 
 def test_last_is_exactly_as_wrong_as_nothing_changes(walk: str) -> None:
@@ -184,9 +241,11 @@ def test_trend_has_nothing_to_be_kept_of() -> None:
         model_to_train("tilt", 1, "trend")
 
 
-def test_more_cannot_be_held_out_than_there_is(walk: str) -> None:
+def test_more_cannot_be_held_out_than_there_is_and_no_less_than_can_be_judged(walk: str) -> None:
     with pytest.raises(UsageError, match="cannot be held out"):
         train(walk, TILT, HeldOut(seconds=86_400.0))
+    with pytest.raises(UsageError, match="too little to judge by"):
+        train(walk, TILT, HeldOut(0.0001))
 
 
 def test_a_lake_without_quotes_has_nothing_to_learn_from(tmp_path: Path) -> None:
@@ -206,7 +265,29 @@ def test_the_champion_is_not_judged_on_what_it_has_seen(walk: str) -> None:
 
     assert again.scores[-1].against == "tilt/1"
     assert 0 < again.scores[-1].scored < 0.7 * again.scores[-2].scored
-    assert untrained("tilt").digest == ""
+
+
+def test_a_champion_that_is_older_than_the_cut_has_learned_on_up_to_there(walk: str) -> None:
+    half_way = train(walk, TILT, HeldOut(seconds=2 * 3600.0))
+    early = train_until(walk, half_way.cut)
+
+    again = train(walk, TILT, HOUR, Model("tilt/1", "tilt", learned=early))
+
+    # The same forecaster, taught on the same quotes up to the same cut, in one go or in two: it should be as good.
+    against, mine = again.scores[-1], again.scores[-2]
+    assert against.scored == mine.scored
+    assert against.skill == pytest.approx(0.0, abs=1e-4)
+
+
+def train_until(lake: str, cut: int) -> dict[str, Learned]:
+    """Give what is learned up to a time, by product."""
+    quotes = Delta(lake, QUOTES)
+    found = {}
+    for product_id, table in by_product(pa.concat_tables(quotes.rows(0, quotes.landed(QUOTES.name)))):
+        mine = table.filter(pa.array(table.column("time").cast(pa.int64()).to_numpy() <= cut))
+        state = TILT.new_state(product_id)
+        found[product_id] = learned(fold(state, mine, same_units(state, mine)[1]).state)
+    return found
 
 
 def test_who_beats_the_champion_and_not_nothing_changes_is_no_champion() -> None:

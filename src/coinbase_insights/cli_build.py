@@ -50,6 +50,9 @@ def build(
             "--master", metavar="MASTER", show_default="local[*]", help="Of --engine spark, where none runs already."
         ),
     ] = None,
+    anew: Annotated[
+        bool, typer.Option("--anew", help="Set aside what was built before, and begin at the start of raw.")
+    ] = False,
 ) -> None:
     """Make quotes, insights, bars, scores and gaps from what was collected; go on where the tables end."""
     try:
@@ -63,6 +66,12 @@ def build(
     if not is_compiled():
         say(COMPILING)
     begun_with = chosen_model(model, forecaster)
+    if anew:
+        from .lake.repair import set_aside
+        from .lake.tables import BUILT
+
+        for done in set_aside(lake, BUILT):
+            say(done)
     told = Telling()
     made = read_quotes(lake, channel, log, told.tell)
     if engine is Engine.SPARK:

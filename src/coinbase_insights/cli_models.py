@@ -1,5 +1,6 @@
 """The commands that make and judge forecasters. What they need is imported when they are called."""
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -42,8 +43,8 @@ def backtest(
 ) -> None:
     """Judge the forecasters on what has been: how wrong each was, beside "nothing changes"."""
     combinations = None if grid is None else settings.grid(grid)
-    if report is not None and not report.absolute().parent.is_dir():
-        raise UsageError(f"There is no folder {report.parent} to write {report.name} in.", "Make it, or name another.")
+    if report is not None:
+        _refuse_report(report, paths)
     run_at = time.time_ns() // 1000
     try:
         from .models.backtest import HEADS, KEPT_HEADS, Question
@@ -53,6 +54,10 @@ def backtest(
         raise lacks("backtest", error) from error
     from .show.listing import json_lines, table
 
+    if to is not None:
+        from .lake.backtests import begin
+
+        begin(to)
     question = Question(tuple(forecaster or list(Forecaster)), channel=channel, with_curves=report is not None)
     if combinations is not None:
         question = question._replace(grid=combinations)
@@ -110,10 +115,13 @@ def train(
     from .show.listing import json_lines, table
 
     untaught = model_to_train(name, registry.next_version(lake, name), forecaster)
+    if to is not None:
+        _make_folder(to)
     if not is_compiled():
         say(COMPILING)
-    trained = learn(lake, untaught, HeldOut(share, seconds), registry.champion(lake, name), _learning(time.monotonic()))
-    card, files = registry.register(lake, untaught, trained)
+    champion = registry.champion(lake, name)
+    trained = learn(lake, untaught, HeldOut(share, seconds), champion, _learning(time.monotonic()))
+    card, files = registry.register(lake, untaught, trained, champion)
     if to is not None:
         registry.write_files(str(to), files)
     heads = Standing.__struct_fields__
@@ -124,6 +132,29 @@ def train(
     )
     say(f"{untaught.name} is {'the new champion' if card.champion else 'not the champion'}: {card.reason}")
     say(f"it is in {registry.folder_of(lake, card.name, card.version)}")
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be made: {error.strerror}.", "Name another folder after --to.") from error
+    if not os.access(path, os.W_OK):
+        raise UsageError(f"{path} cannot be written.", "Name another folder after --to.")
+
+
+def _refuse_report(report: Path, paths: list[str]) -> None:
+    """Refuse a file that could not be written in the end, or that would take the place of what is judged."""
+    folder = report.absolute().parent
+    if not folder.is_dir():
+        raise UsageError(f"There is no folder {report.parent} to write {report.name} in.", "Make it, or name another.")
+    if report.is_dir() or not os.access(report if report.exists() else folder, os.W_OK):
+        raise UsageError(f"{report} cannot be written.", "Name another file after --report.")
+    place = report.resolve()
+    for path in paths:
+        source = Path(path).resolve()
+        if "://" not in path and (place == source or source in place.parents):
+            raise UsageError(f"{report} would be written into {path}, which is judged.", "Name another file.")
 
 
 def _learning(began: float) -> "Callable[[int, int], None]":

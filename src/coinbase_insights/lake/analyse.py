@@ -92,9 +92,9 @@ def _refuse_other(known: ProductMemory, model: Model) -> None:
     other = f"the model {model.name}" if model.digest else model.forecaster
     raise UsageError(
         f"The tables were built with {made_by}, not {other}.",
-        f"Go on with --model and the folder of {known.model}."
+        f"Go on with --model and the folder of {known.model}, or begin with --anew."
         if known.digest
-        else f"Go on with --forecaster {forecaster}.",
+        else f"Go on with --forecaster {forecaster}, or begin with --anew.",
     )
 
 
@@ -109,7 +109,7 @@ def _known(saved: Saved) -> State:
     except ValueError as error:
         raise StorageError(
             f"The tables were built by another version: {error}.",
-            "Remove the folders insights, bars and scores of the lake, and build again.",
+            "Begin with --anew: what was built before is set aside.",
         ) from error
 
 

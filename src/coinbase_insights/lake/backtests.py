@@ -10,6 +10,11 @@ from .delta import Delta
 from .tables import BACKTESTS, schema
 
 
+def begin(lake: str) -> None:
+    """See that a run can be kept: make the table where there is none. Raises StorageError."""
+    Delta(lake, BACKTESTS, create=True)
+
+
 def keep(lake: str, run_at: int, rows: Sequence[Sequence[Any]]) -> None:
     """Add the rows of a run, which have the columns of the table but `run_at` (microseconds since 1970), in order.
 
@@ -21,6 +26,7 @@ def keep(lake: str, run_at: int, rows: Sequence[Sequence[Any]]) -> None:
     name = BACKTESTS.name
     table.land(name, table.landed(name), [pa.table(arrays, schema=schema(BACKTESTS))])
     compact(table)
+    table.clean()
 
 
 def _array(values: Sequence[Any], kind: pa.DataType) -> pa.Array:

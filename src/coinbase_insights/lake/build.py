@@ -9,6 +9,7 @@ commits to each of its tables how far it was made.
 
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
@@ -18,15 +19,24 @@ import numpy as np
 import pyarrow as pa
 
 from ..engine.model import Model, untrained
-from ..errors import StorageError
+from ..errors import StorageError, UsageError
+from ..wire.label import label
 from .analyse import Analysed, analyse, refuse_other
 from .delta import Delta
 from .gaps import Gap
 from .quotes import Reading
 from .raw import Raw
 from .step import Progress, Step
-from .tables import BARS, GAPS, INSIGHTS, QUOTES, SCORES, schema
+from .tables import GAPS, INSIGHTS, QUOTES, schema
 
+BRINGS_QUOTES = {
+    ("exchange", "ticker"): ("ticker_batch", "ticker"),
+    ("exchange", "level2_batch"): ("level2",),
+    ("advanced", "ticker"): ("ticker",),
+    ("advanced", "ticker_batch"): ("ticker_batch",),
+    ("advanced", "level2"): ("level2",),
+}
+"""For the labels of messages that bring quotes, the channels that they may have been collected on."""
 PIECES = 2
 """Pieces of quotes that are folded between two commits."""
 
@@ -68,7 +78,7 @@ def read_quotes(
 ) -> dict[str, int]:
     """The first step alone: bring quotes and gaps up to what `raw` holds. Raises as `build`."""
     raw = Raw(lake)
-    reading = Step(lake, "quotes", (QUOTES, GAPS))
+    reading = Step(lake, "quotes")
     _read(raw, _the_log(raw, log), reading, channel, tell, most)
     return reading.new
 
@@ -81,7 +91,7 @@ def fold_quotes(
     until: int | None = None,
 ) -> dict[str, int]:
     """The second step alone: bring insights, bars and scores up to what `quotes` holds, or up to some row of it."""
-    folding, quotes = Step(lake, "insights", (INSIGHTS, BARS, SCORES)), Delta(lake, QUOTES)
+    folding, quotes = Step(lake, "insights"), Delta(lake, QUOTES)
     model = forecaster if isinstance(forecaster, Model) else untrained(forecaster)
     _fold(quotes, folding, model, tell, most, until or quotes.landed(QUOTES.name))
     return folding.new
@@ -107,10 +117,34 @@ def _read(raw: Raw, log: str, step: Step, channel: str, tell: Callable[[Progress
     while step.done < end:
         until = step.next or min(end, step.done + lines)
         gaps: list[Gap] = []
+        labels: set[tuple[str, str]] = set()
         for table in raw.rows(step.done, until, log):
             gaps += reading.add(table)
-        step.commit(until, (reading.take(), _gaps(gaps)), reading.save())
+            labels |= set() if step.done else set(_labels(table))
+        quotes = reading.take()
+        if not step.done and not len(quotes):
+            _refuse_other_channel(raw.lake, channel, labels)
+        step.commit(until, (quotes, _gaps(gaps)), reading.save())
         tell(Progress("messages", begun, until, end, time.monotonic() - began))
+    step.end()
+
+
+def _refuse_other_channel(lake: str, channel: str, labels: set[tuple[str, str]]) -> None:
+    """Raise UsageError where what was collected would give quotes, and not as this channel."""
+    others = [each for key, names in BRINGS_QUOTES.items() if key in labels for each in names]
+    if others and channel not in others:
+        raise UsageError(
+            f"The lake in {lake} holds messages of {' or '.join(dict.fromkeys(others))}, and none of {channel}.",
+            f"Say which channel was collected: --channel {others[0]}",
+        )
+
+
+def _labels(table: pa.Table) -> Iterator[tuple[str, str]]:
+    """Give the feed and the channel of the first message of each channel."""
+    channels = table.column("channel")
+    for name in channels.drop_null().unique().to_pylist():
+        first = table.column("message")[pa.compute.index(channels, name).as_py()].as_py()
+        yield label(first.encode()).dialect, name
 
 
 def _gaps(gaps: Sequence[Gap]) -> pa.Table:
@@ -143,10 +177,15 @@ def _fold(quotes: Delta, step: Step, model: Model, tell: Callable[[Progress], No
             until = step.next or min(end, step.done + most * PIECES)
             folding = Folding(pool, model, memories)
             insights = folding.insights(pieces(quotes.rows(step.done, until), most))
-            written = step.made[0].write(INSIGHTS.name, step.ends[0], insights)
+            if step.has(0, until):  # Killed behind the first commit: they are there.
+                deque(insights, maxlen=0)
+                written = None
+            else:
+                written = step.made[0].write(INSIGHTS.name, step.ends[0], insights)
             rest = (pa.concat_tables(folding.bars), pa.concat_tables(folding.scores))
             step.commit(until, ([written] if written else [], *rest), encode(memories))
             tell(Progress("quotes", begun, until, end, time.monotonic() - began, tuple(folding.late)))
+    step.end()
 
 
 class Folding:

@@ -21,6 +21,7 @@ class Memories:
 
     def __init__(self, lake: str, step: str) -> None:
         """Look at nothing yet."""
+        self._lake = lake
         self._files = place(lake)
         self._step = step
 
@@ -35,7 +36,7 @@ class Memories:
                     return data
         raise DamagedError(
             f"What the build remembers of {self._step} after {rows} rows is damaged or gone.",
-            "Move the folders of all tables but raw away, and _memory, and build again.",
+            f"Set aside what was built: coinbase_insights verify {self._lake} --repair",
         )
 
     def write(self, rows: int, data: bytes) -> str:

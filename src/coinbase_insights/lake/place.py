@@ -7,9 +7,11 @@ that delta-rs documents (AZURE_STORAGE_ACCOUNT_NAME, AWS_ACCESS_KEY_ID, ...); no
 import os
 from contextlib import suppress
 from pathlib import Path
+from secrets import token_hex
 from typing import Protocol
 
 import obstore
+from obstore.exceptions import AlreadyExistsError
 from obstore.store import from_url
 
 from ..log.segments import sync_path
@@ -24,8 +26,14 @@ class Place(Protocol):
     def write(self, name: str, data: bytes) -> None:
         """Keep a file; one of that name is replaced."""
 
+    def create(self, name: str, data: bytes) -> None:
+        """Keep a file of a name that is free. Raises FileExistsError; of several at once one succeeds."""
+
     def read(self, name: str) -> bytes:
         """Give a file. Raises FileNotFoundError."""
+
+    def tree(self) -> list[str]:
+        """Give the names of all files, those in folders too, in their order."""
 
     def names(self, folder: str = "") -> list[str]:
         """Give the names of the files right in a folder, without it, in their order."""
@@ -56,7 +64,7 @@ class Folder:
         """Keep a file; one of that name is replaced."""
         path = self.root / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f"{path.name}{PARTIAL}")
+        partial = path.with_name(f"{path.name}.{token_hex(4)}{PARTIAL}")  # Another process may write the same file.
         try:
             with partial.open("wb") as file:
                 file.write(data)
@@ -67,9 +75,23 @@ class Folder:
             partial.unlink(missing_ok=True)
         sync_path(path.parent)
 
+    def create(self, name: str, data: bytes) -> None:
+        """Keep a file of a name that is free. Raises FileExistsError; of several at once one succeeds."""
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        sync_path(path.parent)
+
     def read(self, name: str) -> bytes:
         """Give a file. Raises FileNotFoundError."""
         return (self.root / name).read_bytes()
+
+    def tree(self) -> list[str]:
+        """Give the names of all files, those in folders too, in their order."""
+        return sorted(path.relative_to(self.root).as_posix() for path in self.root.rglob("*") if not path.is_dir())
 
     def names(self, folder: str = "") -> list[str]:
         """Give the names of the files right in a folder, without it, in their order."""
@@ -105,6 +127,17 @@ class Store:
     def write(self, name: str, data: bytes) -> None:
         """Keep a file; one of that name is replaced."""
         obstore.put(self._store, name, data)
+
+    def create(self, name: str, data: bytes) -> None:
+        """Keep a file of a name that is free. Raises FileExistsError; of several at once one succeeds."""
+        try:
+            obstore.put(self._store, name, data, mode="create")
+        except AlreadyExistsError as error:
+            raise FileExistsError(name) from error
+
+    def tree(self) -> list[str]:
+        """Give the names of all files, those in folders too, in their order."""
+        return sorted(str(each["path"]) for some in obstore.list(self._store) for each in some)
 
     def read(self, name: str) -> bytes:
         """Give a file. Raises FileNotFoundError."""

@@ -109,7 +109,7 @@ class Reading:
         if memory.channel != self._channel:
             raise UsageError(
                 f"The tables were built from the channel {memory.channel}, and not from {self._channel}.",
-                f"Go on with --channel {memory.channel}.",
+                f"Go on with --channel {memory.channel}, or begin with --anew.",
             )
         self._pipe.load(memory.pipe)
         self._gaps.load(memory.gaps)

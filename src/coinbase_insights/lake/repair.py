@@ -19,7 +19,8 @@ from ..log.journal import encode
 from ..log.mend import mend
 from ..log.segments import segments, take_lock
 from ..message import Unstored
-from .delta import ASIDE, UNDER_REPAIR, reaching, table_url
+from . import trained
+from .delta import ASIDE, UNDER_REPAIR, Delta, reaching, table_url
 from .gaps import is_damage
 from .landing import GROUP_LINES, LOG
 from .memories import FOLDER
@@ -30,7 +31,7 @@ from .raw import Raw
 from .rows import SCHEMA, rows
 from .sums import LOG as DELTA_LOG
 from .sums import SUMS
-from .tables import BUILT, RAW, TABLES, Table
+from .tables import BUILT, MODELS, RAW, TABLES, Table
 from .verify import Report, journal_end
 
 WITHIN = ("", f"/{DELTA_LOG}", f"/{SUMS}")
@@ -48,7 +49,7 @@ def repair(lake: str, journal: Path | None, report: Report) -> Iterator[str]:
     if report.is_whole:
         return
     with reaching(lake):
-        yield from _set_tables_aside(lake, report.damaged)
+        yield from set_aside(lake, report.damaged)
         ends = landed(lake)
         mended = [] if journal is None else list(mend(journal, ends.get(LOG, 0), journal / "aside"))
         yield from mended
@@ -67,8 +68,11 @@ def _again_from(end: int, journal: Path | None) -> int:
     return known[0][0] if known and known[0][0] <= end <= journal_end(known) else NOWHERE
 
 
-def _set_tables_aside(lake: str, damaged: Sequence[Table]) -> Iterator[str]:
-    """Set damaged tables aside; with one of `build` all of them and what it remembers, for it makes them anew."""
+def set_aside(lake: str, damaged: Sequence[Table]) -> Iterator[str]:
+    """Set damaged tables aside; with one of `build` all of them and what it remembers, for it makes them anew.
+
+    Of `models` only the rows are taken away whose models are gone or have changed, where it can be read.
+    """
     is_built = any(declared in BUILT for declared in damaged)
     lost = [declared for declared in damaged if declared not in BUILT]
     if not damaged:
@@ -78,6 +82,7 @@ def _set_tables_aside(lake: str, damaged: Sequence[Table]) -> Iterator[str]:
     while any(files.names(f"{ASIDE}/{number}/{declared.name}/{DELTA_LOG}") for declared in TABLES):
         number += 1
     tables = [*lost, *(BUILT if is_built else ())]
+    kept = _whole_models(lake) if MODELS in lost else []
     folders = [f"{declared.name}{within}" for declared in tables for within in WITHIN]
     for folder in (*folders, *((FOLDER,) if is_built else ())):
         for name in files.names(folder):
@@ -85,7 +90,19 @@ def _set_tables_aside(lake: str, damaged: Sequence[Table]) -> Iterator[str]:
     if is_built:
         yield f"what was made from raw is in {ASIDE}/{number}; `coinbase_insights build {lake}` makes it anew"
     for declared in lost:
-        yield f"{declared.name} is in {ASIDE}/{number}; `{declared.made_by}` begins it anew, without its rows"
+        if declared is MODELS and kept:
+            Delta(lake, MODELS, create=True).land(MODELS.name, 0, [trained.as_table(kept)])
+            yield f"{declared.name} is in {ASIDE}/{number}, and made anew with the models that are whole: {len(kept)}"
+        else:
+            yield f"{declared.name} is in {ASIDE}/{number}; `{declared.made_by}` begins it anew, without its rows"
+
+
+def _whole_models(lake: str) -> list[trained.Row]:
+    """Give the rows of `models` that may stay; none where the table itself cannot be read."""
+    try:
+        return [row for row in trained.rows(lake) if trained.fits(lake, row)]
+    except StorageError:
+        return []
 
 
 def landed(lake: str) -> dict[str, int]:

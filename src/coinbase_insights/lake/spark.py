@@ -100,10 +100,10 @@ def fold_on_spark(
     """Bring insights, bars and scores up to what `quotes` holds; give how many rows are new. Raises as `build`."""
     if "://" in lake and not lake.startswith(("abfss://", "s3a://", "gs://", "file://")):
         raise UsageError(f"Spark does not know the address {lake}.", "Name the lake as abfss://CONTAINER@ACCOUNT/...")
-    step = Step(lake, "insights", (INSIGHTS, BARS, SCORES))
+    step = Step(lake, "insights")
     if step.next is not None:  # Killed between two commits: the same rows once more, up to the same place.
         fold_quotes(lake, forecaster, tell, until=step.next)
-        step = Step(lake, "insights", (INSIGHTS, BARS, SCORES))
+        step = Step(lake, "insights")
     quotes = Delta(lake, QUOTES)
     end = quotes.landed(QUOTES.name)
     if step.done == end:
@@ -113,7 +113,6 @@ def fold_on_spark(
     model = forecaster if isinstance(forecaster, Model) else untrained(forecaster)
     for memory in memories.values():
         refuse_other(memory, model)
-    began = time.monotonic()
     rows = _new_rows(spark, quotes, memories, step.done)
     counts: dict[str, int] = dict(rows.groupBy("product_id").count().toLocalIterator())
     firsts, at = {}, step.ends[0]
@@ -121,6 +120,7 @@ def fold_on_spark(
         firsts[product_id], at = at, at + counts[product_id]
     keys = {name: value for name, value in os.environ.items() if name.startswith(KEYS)}
     work = Work(str(lake), model._replace(learned=dict(model.learned)), memories, firsts, keys)
+    began = time.monotonic()
     found = (
         _in_lanes(spark, rows, sorted(counts, key=lambda each: -counts[each]))
         .sortWithinPartitions("product_id", "number")
@@ -130,8 +130,10 @@ def fold_on_spark(
     )
     memories |= {row.product_id: bytes(row.data) for row in found if row.what == "memory"}
     late = tuple(sorted(row.product_id for row in found if row.what == "late"))
-    tell(Progress("quotes", step.done, end, end, time.monotonic() - began, late))
+    begun = step.done
     step.commit(end, (_parts(found), _tables(found, "bars"), _tables(found, "scores")), encode(memories))
+    tell(Progress("quotes", begun, end, end, time.monotonic() - began, late))
+    step.end()
     return step.new
 
 

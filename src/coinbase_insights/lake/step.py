@@ -12,8 +12,10 @@ import pyarrow as pa
 from .compact import compact
 from .delta import Delta, Written
 from .memories import Memories
-from .tables import Table
+from .tables import BARS, GAPS, INSIGHTS, QUOTES, SCORES
 
+STEPS = {"quotes": (QUOTES, GAPS), "insights": (INSIGHTS, BARS, SCORES)}
+"""The tables that each step makes."""
 COMPACT_AFTER = 10
 
 
@@ -34,9 +36,11 @@ class Progress(NamedTuple):
 class Step:
     """One step of a build: from one table to others, and what it remembers."""
 
-    def __init__(self, lake: str, name: str, made: Sequence[Table]) -> None:
-        """Open the tables that it makes, and look how far they are."""
-        self.made = [Delta(lake, declared, create=True) for declared in made]
+    def __init__(self, lake: str, name: str) -> None:
+        """Open the tables that it makes, and look how far they are. Raises StorageError, also where a part is gone."""
+        self.made = [Delta(lake, declared, create=True) for declared in STEPS[name]]
+        for table in self.made:
+            table.refuse_missing()
         self._memories = Memories(lake, name)
         self.ends = [table.landed(table.declared.name) for table in self.made]
         """How many rows each table has."""
@@ -49,6 +53,10 @@ class Step:
         self.next = max(progress) if max(progress) > self.done else None
         """Where the build before was killed: up to there rows are made once more."""
 
+    def has(self, number: int, until: int) -> bool:
+        """Tell whether one of its tables was made up to this row of its source."""
+        return self.made[number].made_until() >= until
+
     def remembered(self) -> bytes | None:
         """Give what it remembers of where it ends. Raises DamagedError."""
         return self._memories.read(self.done)
@@ -57,7 +65,7 @@ class Step:
         """Keep what was made of its source up to a row, rows or written parts; nothing of it is made twice."""
         name = self._memories.write(until, memory)
         for number, (table, found) in enumerate(zip(self.made, rows, strict=True)):
-            if table.made_until() >= until:
+            if self.has(number, until):
                 continue
             end = self.ends[number]
             if isinstance(found, list):
@@ -73,3 +81,9 @@ class Step:
         if self._commits % COMPACT_AFTER == 0:
             for table in self.made:
                 compact(table)
+
+    def end(self) -> None:
+        """Remove the files that no version of the last hour names, where there were commits."""
+        if self._commits:
+            for table in self.made:
+                table.clean()

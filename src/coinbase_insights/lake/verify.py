@@ -6,7 +6,8 @@ Nothing is changed. What is checked:
 - each part: that it is there, that its bytes are those that it was named after, and that its rows have its offsets;
 - the parts of a log: that they follow each other without a hole or an overlap, up to where the log has come;
 - each connection that was counted: that as many messages are here as came;
-- each table that `build` has made: its log and its parts likewise;
+- each table that `build` has made: its log and its parts likewise, and what `build` remembers of where it ends;
+- each model that was trained: that what it has learned is what the table `models` says;
 - the journal: that the lines of each segment add up to their sums, that segments follow each other, and that it
   begins no later than where the lake ends.
 """
@@ -19,21 +20,24 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from ..errors import StorageError
+from ..errors import DamagedError, StorageError
 from ..log.journal import decode
 from ..log.segment_reader import sealed, unsealed
 from ..log.segments import segments
 from ..message import Lost, Opened, Unstored
+from . import trained
 from .delta import UNDER_REPAIR, Delta, reaching, table_url
 from .gaps import Gap, Gaps, is_damage
 from .landing import LOG
+from .memories import Memories
 from .parts import Part
 from .place import Place, place
 from .raw import Raw
 from .rows import ABOUT_THE_LINE
+from .step import STEPS
 from .sums import LAST_CHECKPOINT, SUMS, sum_line, sum_name
 from .sums import LOG as DELTA_LOG
-from .tables import RAW, TABLES, Table
+from .tables import MODELS, RAW, TABLES, Table
 
 
 @dataclass(slots=True)
@@ -91,6 +95,8 @@ def verify(lake: str, journal: Path | None, told: Callable[[int, int], None] = l
             faults = list(_made_faults(lake, declared))
             report.faults += faults
             report.damaged += [declared] if faults else []
+    if not report.damaged:
+        _check_what_goes_with_tables(lake, report)
     if journal is not None:
         try:
             known = segments(journal)
@@ -146,6 +152,32 @@ def _made_faults(lake: str, declared: Table) -> Iterator[str]:
             yield f"{declared.name} has come to row {table.landed(declared.name)}, and its parts end at {end}"
     except StorageError as error:
         yield error.message
+
+
+def _check_what_goes_with_tables(lake: str, report: Report) -> None:
+    """Check what tables that are whole need beside them: what `build` remembers, and the models that were trained."""
+    try:
+        for name, made in STEPS.items():
+            done = min(_made_until(lake, declared) for declared in made)
+            try:
+                Memories(lake, name).read(done)
+            except DamagedError as error:
+                report.faults.append(error.message)
+                report.damaged.append(made[0])
+        lost = [f"{row['name']}/{row['version']}" for row in trained.rows(lake) if not trained.fits(lake, row)]
+    except StorageError as error:
+        report.faults.append(error.message)
+        return
+    if lost:
+        report.faults.append(f"what was learned is gone or has changed, of the models {', '.join(lost)}")
+        report.damaged.append(MODELS)
+
+
+def _made_until(lake: str, declared: Table) -> int:
+    """How far a table was made; 0 where there is none."""
+    with reaching(lake):
+        is_there = bool(place(table_url(lake, declared)).names(DELTA_LOG))
+    return Delta(lake, declared).made_until() if is_there else 0
 
 
 def _is_newer_checkpoint(name: str, data: bytes, names: Sequence[str]) -> bool:
@@ -222,7 +254,8 @@ def _check_parts(raw: Raw, parts: list[Part], report: Report, told: Callable[[in
     named = {part.name for part in parts}
     leftovers = [name for name in raw.place.names() if name not in named]
     if leftovers:
-        report.notes.append(f"{len(leftovers)} files are left over or outdated; `ingest` removes them within hours")
+        why = "of no use any more, such as parts that were joined; `ingest` removes them within hours"
+        report.notes.append(f"{len(leftovers)} files in {raw.url} are {why}")
 
 
 def _row_faults(part: Part, first: int, table: pa.Table) -> Iterator[str]:

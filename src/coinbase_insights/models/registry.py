@@ -1,50 +1,34 @@
-"""The models of a lake: the table `models` names them, and their folders are beside it.
+"""The models of a lake: the table `models` names them, and their folders are beside it (lake/trained.py).
 
-    LAKE/models/                    Delta, a row for each that was trained
-    LAKE/_models/NAME/VERSION/      its folder
-
-The folder is written first, its card last, and only then is the row committed. So whoever is killed when, the table
-names no half model; a half folder that it does not name is written over by the next one of that version.
+A version is taken by the first who writes its coefficients: of several that train at once one does. The folder is
+written first, its card last, and only then is the row committed, if nobody has trained meanwhile. So whoever is killed
+when, the table names no half model, and no file of a model is ever written over.
 """
 
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
-
-import pyarrow as pa
+from pathlib import Path
 
 from ..engine.model import Model
 from ..errors import LockedError, ModelError
-from ..lake.delta import Delta, reaching, table_url
+from ..lake.delta import Delta, reaching
 from ..lake.place import place
-from ..lake.sums import LOG
-from ..lake.tables import MODELS, schema
-from .folder import CARD, MODEL, Card, Standing, read_model
+from ..lake.tables import MODELS
+from ..lake.trained import Row, as_table, fits, path_of, rows
+from .folder import MODEL, Card, Standing, open_model, read_model
 from .train import ALL, LAST, Trained, verdict
 from .write import card_of, digest_of, model_files, model_json
 
-FOLDER = "_models"
-Row = dict[str, Any]
-
-
-def rows(lake: str) -> list[Row]:
-    """Give the rows of `models`, in the order in which they were trained; none where nothing was."""
-    with reaching(lake):
-        if not place(table_url(lake, MODELS)).names(LOG):
-            return []
-    table = Delta(lake, MODELS)
-    return [row for found in table.rows(0, table.landed(MODELS.name)) for row in found.to_pylist()]
-
 
 def next_version(lake: str, name: str) -> int:
-    """Give the version that the next model of a name will have: no whole model is ever written over.
+    """Give the version that the next model of a name will have: none of a model that is there already.
 
     There may be one that the table does not name, where that was set aside by a repair or its trainer was killed.
     """
     version = 1 + max((int(row["version"]) for row in rows(lake) if row["name"] == name), default=0)
     with reaching(lake):
-        while CARD in place(folder_of(lake, name, version)).names():
+        while MODEL in place(folder_of(lake, name, version)).names():
             version += 1
     return version
 
@@ -60,7 +44,7 @@ def only_champion(lake: str) -> Model:
     trained = rows(lake)
     champions = {row["name"]: row for row in trained if row["champion"]}
     if not champions:
-        best = trained[-1] if trained else None
+        best = next((row for row in reversed(trained) if fits(lake, row)), None)
         raise ModelError(
             f"The lake in {lake} has no champion: {_so_many(len(trained))} trained in it"
             f"{', and none was better than what there was' if trained else ''}.",
@@ -92,9 +76,11 @@ def _model(lake: str, row: Row) -> Model:
 
 def stored_model(where: str) -> Model:
     """Read the model of a folder, on a disk or in an object store. Raises ModelError."""
+    if "://" not in where or where.startswith("file://"):
+        return open_model(Path(where.removeprefix("file://")))
     files = place(where)
     with reaching(where):
-        names = [*files.names(), *(f"code/{name}" for name in files.names("code"))]
+        names = files.tree()
         if MODEL not in names:
             raise ModelError(f"There is no model in {where}.", "Train one: coinbase_insights train LAKE")
         return read_model(where, names, files.read)
@@ -102,13 +88,16 @@ def stored_model(where: str) -> Model:
 
 def folder_of(lake: str, name: str, version: int) -> str:
     """Give the address of a model's folder."""
-    return f"{lake.rstrip('/')}/{FOLDER}/{name}/{version}"
+    return f"{lake.rstrip('/')}/{path_of(name, version)}"
 
 
-def register(lake: str, untaught: Model, trained: Trained) -> tuple[Card, dict[str, bytes]]:
+def register(
+    lake: str, untaught: Model, trained: Trained, compared_with: Model | None = None
+) -> tuple[Card, dict[str, bytes]]:
     """Write the model's folder, then its row; give its card and its files.
 
-    Raises LockedError when another process has trained this very version meanwhile, and else as `Delta.land`.
+    Raises LockedError when another process has trained meanwhile: this very version, or another champion than that
+    which it was compared with; and else as `Delta.land`.
     """
     text = model_json(untaught._replace(learned=trained.learned))
     model = untaught._replace(learned=trained.learned, digest=digest_of(text))
@@ -123,27 +112,27 @@ def register(lake: str, untaught: Model, trained: Trained) -> tuple[Card, dict[s
     )
     files = model_files(text, card)
     table = Delta(lake, MODELS, create=True)
-    if next_version(lake, card.name) != card.version:
-        raise LockedError(f"{model.name} was trained by another process meanwhile.", "Train once more.")
+    if champion(lake, card.name) != compared_with:
+        raise LockedError(f"{card.name} has got another champion meanwhile, by another process.", "Train once more.")
     with reaching(lake):
-        write_files(folder_of(lake, card.name, card.version), files)
-    row = _row(model, trained, card, now)
-    arrays = [pa.array([row[field.name]], pa.int64() if _is_time(field) else field.type) for field in schema(MODELS)]
-    found = pa.table([each.cast(f.type) for each, f in zip(arrays, schema(MODELS), strict=True)], schema=schema(MODELS))
-    table.land(MODELS.name, table.landed(MODELS.name), [found])
+        try:
+            write_files(folder_of(lake, card.name, card.version), files)
+        except FileExistsError as error:
+            raise LockedError(f"{model.name} was trained by another process meanwhile.", "Train once more.") from error
+    table.land(MODELS.name, table.landed(MODELS.name), [as_table([_row(model, trained, card, now)])])
     return card, files
 
 
 def write_files(where: str, files: Mapping[str, bytes]) -> None:
-    """Write a model's folder, over what a crash may have left; without its card, which comes last, it is none."""
+    """Write a model's folder; without its card, which comes last, it is none.
+
+    Raises FileExistsError where there is a model already, and has written nothing then.
+    """
     folder = place(where)
-    folder.remove(CARD)
+    folder.create(MODEL, files[MODEL])
     for name, data in files.items():
-        folder.write(name, data)
-
-
-def _is_time(field: pa.Field) -> bool:
-    return bool(pa.types.is_timestamp(field.type))
+        if name != MODEL:
+            folder.write(name, data)
 
 
 def _text(time_us: int) -> str:

@@ -5,9 +5,9 @@
 Each product's quotes go through the compiled rules, some rows at a time. What is learned is sums that forget, so it
 does not hang on how many rows there are, or how they are cut. Up to the cut one state learns. Behind it a second one
 begins with what that has learned, as `run --model` would, and its forecasts are compared with "nothing changes" and
-with those of the present champion, which begins there too, or where its own learning ends if that is later: whoever
-has seen a time is not judged on it. A champion that is older than the cut has not learned on meanwhile, as it would
-have live, and that favours the new model. The first state learns on, and what it knows at the end is what is kept.
+with those of the present champion. That begins where its own learning ends, and learns on up to the cut, as it would
+have live; where it has seen beyond the cut, the comparison begins there: whoever has seen a time is not judged on it.
+The first state learns on, and what it knows at the end is what is kept.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -32,6 +32,8 @@ ALL = "*"
 LAST = "last"
 """Against whom everybody is judged: nothing changes."""
 SIGNIFICANT = 0.05
+LEAST_HELD_OUT = 120_000_000
+"""Microseconds: of a minute of forecasts the truth comes a minute later."""
 ROWS = 100_000
 """That are folded at a time."""
 
@@ -46,6 +48,11 @@ class HeldOut(NamedTuple):
     def cut(self, first: int, last: int) -> int:
         """Give where it begins. Raises UsageError when nothing is left to learn from."""
         length = round(self.seconds * 1e6) or round((last - first) * self.share)
+        if length < LEAST_HELD_OUT:
+            raise UsageError(
+                f"Of {(last - first) / 1e6:.0f} s, {length / 1e6:.1f} s would be held out: too little to judge by.",
+                "Hold out two minutes or more, such as --held-out 20m.",
+            )
         if length >= last - first:
             raise UsageError(
                 f"The quotes span {(last - first) / 1e6:.0f} s, of which {length / 1e6:.0f} s cannot be held out.",
@@ -136,7 +143,8 @@ def _span(quotes: Delta, end: int) -> Span:
         count += len(table)
     if not count:
         raise ModelError(
-            f"The lake in {quotes.lake} has no quote to learn from.", "Collect, and build, for some hours first."
+            f"The lake in {quotes.lake} has no quote to learn from.",
+            f"Collect for some hours, and then: coinbase_insights build {quotes.lake}",
         )
     return Span(first, last, count)
 
@@ -149,10 +157,11 @@ class Training:
         self._product_id = product_id
         self._model = model
         self._cut = cut
-        self._champion = champion
+        self._other = None if champion is None else champion.new_state(product_id)
+        seen = None if champion is None else champion.learned.get(product_id)
+        self._seen_until = 0 if seen is None else seen.until
         self.state = model.new_state(product_id)
         self._judged: State | None = None
-        self._other: State | None = None
         self.tally = Tally()
         """Against "nothing changes"."""
         self.duel = Tally()
@@ -163,15 +172,15 @@ class Training:
         """Take the next quotes in, in their order."""
         times = times_of(self.state, quotes)
         begin = int(np.searchsorted(times, self._cut, "right"))
+        unseen = int(np.searchsorted(times, self._seen_until, "right"))
+        if self._other is not None:
+            self._other = _learn(self._other, quotes.slice(unseen, max(0, begin - unseen)))
         self.state = _learn(self.state, quotes.slice(0, begin))
         held_out = quotes.slice(begin)
         if not len(held_out):
             return
         outcomes = self._judge(held_out)
-        if self._champion is not None:
-            seen = self._champion.learned.get(self._product_id)
-            unseen = 0 if seen is None else int(np.searchsorted(times[begin:], seen.until, "right"))
-            self._compare(outcomes, held_out.slice(unseen), self._champion)
+        self._compare(outcomes, quotes.slice(max(begin, unseen)))
         self.state = _learn(self.state, held_out)
         self.held_out_rows += len(held_out)
 
@@ -183,16 +192,17 @@ class Training:
         self.tally.add(outcomes)
         return outcomes
 
-    def _compare(self, outcomes: Outcomes, quotes: pa.Table, champion: Model) -> None:
-        """Let the champion forecast the same quotes; where it began later, it has a forecast at the last ones only."""
-        if not len(quotes):
+    def _compare(self, outcomes: Outcomes, quotes: pa.Table) -> None:
+        """Let the champion forecast the same quotes, and compare where both have a forecast; who began first has more.
+
+        Both have one at each quote since then, so the last ones are of the same quotes.
+        """
+        if self._other is None or not len(quotes):
             return
-        if self._other is None:
-            self._other = champion.new_state(self._product_id)
         self._other, others = _fold(self._other, quotes)
-        count = len(others.errors)
-        ours = Outcomes(*(values[len(values) - count :] for values in outcomes))
-        self.duel.add(ours._replace(base_errors=others.errors))
+        count = min(len(others.errors), len(outcomes.errors))
+        ours, theirs = (Outcomes(*(values[len(values) - count :] for values in each)) for each in (outcomes, others))
+        self.duel.add(ours._replace(base_errors=theirs.errors))
 
 
 def _learn(state: State, quotes: pa.Table) -> State:
