@@ -25,7 +25,7 @@ from coinbase_insights.lake.verify import verify
 from coinbase_insights.log.journal import encode
 from coinbase_insights.models import kept as kept_module
 from coinbase_insights.models.backtest import HEADS, KEPT_HEADS, TOUCHED, Judgement, Question, backtest, judge, rows
-from coinbase_insights.models.curves import Outcomes, by_uptime, coverage, reliability
+from coinbase_insights.models.curves import Scored, by_uptime, coverage, reliability
 from coinbase_insights.models.history import History, histories
 from coinbase_insights.models.report import drawn, report, sentence
 from lakes import lake_of, long_walk
@@ -133,8 +133,11 @@ def test_a_parameter_that_does_not_touch_a_forecaster_changes_nothing(forecaster
 
 def test_the_row_of_the_defaults_is_that_of_a_run_without_a_grid(grid_file: Path) -> None:
     tried = backtest([grid_file], Question(ALL, settings.grid("ridge=1,3 band_step=0.01,0.03")))
-    assert [each for each in tried if not each.parameters] == backtest([grid_file], Question(ALL))
-    assert [each.parameters for each in tried[:4]] == ["ridge=1 band_step=0.01", "ridge=1", "band_step=0.01", ""]
+    defaults = {"ridge=3 band_step=0.03", "band_step=0.03"}
+    same = [replace(each, parameters="") for each in tried if each.parameters in defaults]
+    assert same == backtest([grid_file], Question(ALL))
+    names = ["ridge=1 band_step=0.01", "ridge=1 band_step=0.03", "ridge=3 band_step=0.01", "ridge=3 band_step=0.03"]
+    assert [each.parameters for each in tried[:4]] == names
 
 
 @pytest.mark.parametrize("threads", [2, 5])
@@ -204,6 +207,37 @@ def test_every_run_is_kept_and_can_be_asked_for(grid_file: Path, tmp_path: Path)
     assert len(answer) == 9
     assert {row["forecaster"]: row["mae"] for row in answer} == {each.forecaster: each.mae for each in judgements}
     assert answer[0]["source"] == str(grid_file)
+
+
+def test_a_place_that_has_only_backtests_is_whole(grid_file: Path, tmp_path: Path) -> None:
+    command(str(grid_file), "--forecaster", "last", "--to", str(tmp_path / "lake"))
+
+    report = verify(str(tmp_path / "lake"), None)
+
+    assert (report.is_whole, report.notes) == (True, [f"nothing was collected in {tmp_path / 'lake'}"])
+
+
+def test_a_report_is_never_written_over_what_is_judged(grid_file: Path, tmp_path: Path) -> None:
+    before = grid_file.read_bytes()
+    (tmp_path / "recordings").mkdir()
+
+    onto = command(str(grid_file), "--report", str(grid_file))
+    into = command(str(tmp_path / "recordings"), "--report", str(tmp_path / "recordings" / "report.html"))
+    folder = command(str(grid_file), "--report", str(tmp_path))
+
+    assert (onto.returncode, into.returncode, folder.returncode) == (2, 2, 2)
+    assert "would be written into" in onto.stderr
+    assert "would be written into" in into.stderr
+    assert "cannot be written" in folder.stderr
+    assert grid_file.read_bytes() == before
+
+
+def test_each_value_that_was_tried_is_named_though_it_is_the_default() -> None:
+    question = Question(("tilt", "last"), settings.grid("ridge=1,3 band_step=0.03"))
+
+    found = [judge(history(), *case, varied=question.varied()).parameters for case in question.cases()]
+
+    assert found == ["ridge=1", "ridge=3", ""]
 
 
 def test_the_table_has_the_columns_that_are_kept() -> None:
@@ -302,8 +336,8 @@ def test_at_most_six_lines_are_drawn_and_each_forecaster_has_its_best(grid_file:
 # ---- what the pictures show ----
 
 
-def outcomes(times: list[int], errors: list[float], bands: float = 1.0) -> Outcomes:
-    return Outcomes(np.array(times), np.array(errors), np.full(len(times), 2.0), np.full(len(times), bands))
+def outcomes(times: list[int], errors: list[float], bands: float = 1.0) -> Scored:
+    return Scored(np.array(times), np.array(errors), np.full(len(times), 2.0), np.full(len(times), bands))
 
 
 def test_errors_are_parted_by_uptime() -> None:
@@ -342,7 +376,7 @@ def test_the_command_gives_a_table_a_page_and_rows_in_a_lake(grid_file: Path, tm
     found = [json.loads(line) for line in done.stdout.splitlines()]
     assert done.returncode == 0, done.stderr
     assert [(row["forecaster"], row["parameters"]) for row in found] == [
-        ("tilt", "ridge=1"), ("tilt", ""), ("trend", ""), ("last", ""),
+        ("tilt", "ridge=1"), ("tilt", "ridge=3"), ("trend", ""), ("last", ""),
     ]  # fmt: skip
     assert list(found[0]) == ["source", *HEADS]
     assert page.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")

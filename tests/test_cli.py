@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import socket
 import subprocess
 import sys
@@ -16,14 +17,16 @@ import pyarrow.parquet as pq
 import pytest
 
 import coinbase_insights
+from coinbase_insights.engine.compiled import COMPILING
 from coinbase_insights.errors import RecordingError
 from coinbase_insights.feed import products
 from coinbase_insights.log.journal import encode
 from coinbase_insights.message import Message
-from coinbase_insights.models.backtest import COMPILING, Question
+from coinbase_insights.models.backtest import Question
 from coinbase_insights.models.backtest import backtest as judge_all
 from coinbase_insights.models.history import grid as history_of_grid
 from frames import START, heartbeat, rfc3339, ticker
+from lakes import lake_of, long_walk
 
 PROGRAM = (sys.executable, "-m", "coinbase_insights")
 
@@ -238,6 +241,21 @@ def test_a_full_disk_under_stdout_is_said_in_a_line(arguments: tuple[str, ...], 
         "error: stdout cannot be written: No space left on device.",
     )
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words", ["verify lake", "gaps lake", "sql lake 'from raw'", "simulate --help", "verify lake --format json"]
+)
+def test_a_reader_who_has_read_enough_is_no_failure(words: str, tmp_path: Path) -> None:
+    lake_of(tmp_path / "lake", long_walk(0.1))
+    reading, writing = os.pipe()
+    os.close(reading)
+
+    typed = (*PROGRAM, *shlex.split(words))
+    done = subprocess.run(typed, stdout=writing, stderr=subprocess.PIPE, cwd=tmp_path, timeout=60, check=False)
+    os.close(writing)
+
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_a_stdout_that_is_closed_is_said_in_a_line() -> None:

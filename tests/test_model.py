@@ -217,7 +217,7 @@ def test_run_begins_with_a_model_and_says_so(folder: Path, shared_data: Path) ->
     first = next(line for line in lines if line["type"] == "insight")
     assert (done.returncode, first["forecast"]["low"]) == (0, None)
     assert "begins with the model tilt/1: BTC-USD, ETH-USD" in done.stderr
-    assert "has learned of the very time that BTC-USD begins in" in done.stderr
+    assert "has learned up to a later time than BTC-USD begins at" in done.stderr
 
 
 def test_run_and_build_find_the_champion_of_a_lake(tmp_path: Path) -> None:

@@ -300,9 +300,8 @@ def main() -> None:
     if not all(_can_be_typed(word) for word in sys.argv):
         _fail("The command line holds what is no text.", "Type it anew.", UsageError.exit_code)
     try:
-        exit_code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
+        _run(sys.argv[1:] or ["--help"])
         sys.stdout.flush()
-        sys.exit(exit_code or 0)
     except typer.Exit as done:
         sys.exit(done.exit_code)
     except InsightsError as error:
@@ -320,6 +319,13 @@ def main() -> None:
         _fail(f"stdout cannot be written: {error.strerror}.", "", 1)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _run(words: Sequence[str]) -> None:
+    """Run a command; not by typer's own `main`, to which a reader who has read enough is a failure."""
+    command = typer.main.get_command(app)
+    with command.make_context("coinbase_insights", list(words)) as context:
+        command.invoke(context)
 
 
 def _can_be_typed(word: str) -> bool:

@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from .lake.step import Progress
 
 
-COMPILING = "compiling the rules, once: about 20 s"
-
-
 class Engine(StrEnum):
     """What makes the figures."""
 
@@ -61,7 +58,7 @@ def build(
         raise lacks("build", error) from error
     if master is not None and engine is not Engine.SPARK:
         raise UsageError("--master is that of Spark.", "Add --engine spark, or leave it out.")
-    from .engine.compiled import is_compiled
+    from .engine.compiled import COMPILING, is_compiled
 
     if not is_compiled():
         say(COMPILING)

@@ -211,14 +211,17 @@ def verify(
     if output is ListFormat.JSON:
         print(to_json(report))
     else:
+        from .show.numbers import counted
+
         for fault in report.faults:
             print(f"fault: {fault}")
         for note in report.notes:
             print(f"note: {note}")
-        print(
-            f"{'whole' if report.is_whole else 'NOT WHOLE'}: {report.rows:,} rows in {report.parts} parts of "
-            f"{report.connections} connections, {report.waiting:,} lines wait in the journal, {len(report.gaps)} gaps"
-        )
+        what = f"{counted(report.rows, 'row')} in {counted(report.parts, 'part')}"
+        whose = counted(report.connections, "connection")
+        waiting = f"{counted(report.waiting, 'line waits', 'lines wait')} in the journal"
+        verdict = "whole" if report.is_whole else "NOT WHOLE"
+        print(f"{verdict}: {what} of {whose}, {waiting}, {counted(len(report.gaps), 'gap')}")
     if not report.is_whole:
         raise typer.Exit(1)
 

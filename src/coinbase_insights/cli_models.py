@@ -12,11 +12,13 @@ from . import settings
 from .cli_talk import lacks, say
 from .errors import RecordingError, UsageError
 from .options import Channel, Forecaster, LakeArgument, ListFormat, ListFormatOption
+from .show.numbers import counted, p_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from .models.backtest import Judgement
+    from .show.listing import Value
 
 
 def backtest(
@@ -31,7 +33,7 @@ def backtest(
         str | None, typer.Option("--grid", metavar="GRID", help='Try all of these: "ridge=1,3,10 half_life_h=6,24".')
     ] = None,
     channel: Annotated[
-        Channel, typer.Option(help="Take quotes from tickers, or from the level2 book.")
+        Channel, typer.Option(help="Of recordings: take quotes from tickers, or from the level2 book.")
     ] = Channel.TICKER,
     report: Annotated[
         Path | None, typer.Option("--report", metavar="FILE", help="Write a page with pictures, to read in a browser.")
@@ -42,6 +44,7 @@ def backtest(
     output: ListFormatOption = ListFormat.LINES,
 ) -> None:
     """Judge the forecasters on what has been: how wrong each was, beside "nothing changes"."""
+    paths = list(dict.fromkeys(paths))
     combinations = None if grid is None else settings.grid(grid)
     if report is not None:
         _refuse_report(report, paths)
@@ -65,15 +68,26 @@ def backtest(
     is_json = output is ListFormat.JSON
     heads: tuple[str, ...] = ("source", *HEADS) if is_json or len(paths) > 1 else HEADS
     rows = rows_of(judgements, heads)
-    print(json_lines(heads, rows) if is_json else table(heads, rows))
+    print(json_lines(heads, rows) if is_json else table(heads, _for_eyes(heads, rows)))
     sys.stdout.flush()
     if to is not None:
         from .lake.backtests import keep
 
         keep(to, run_at, rows_of(judgements, KEPT_HEADS))
-        say(f"{len(judgements):,} new backtests in {to}")
+        say(f"{counted(len(judgements), 'new row')} of backtests in {to}")
     if report is not None:
         _write(report, judgements, run_at)
+
+
+def _for_eyes(heads: "Sequence[str]", rows: "Sequence[Sequence[Value]]") -> "list[list[Value]]":
+    """Write p-values as far as they are known."""
+    return [
+        [
+            p_text(value) if head == "p_value" and isinstance(value, float) else value
+            for head, value in zip(heads, row, strict=True)
+        ]
+        for row in rows
+    ]
 
 
 def _write(path: Path, judgements: "list[Judgement]", run_at: int) -> None:
@@ -104,9 +118,8 @@ def train(
     if to is not None and (to.is_file() or (to.is_dir() and any(to.iterdir()))):
         raise UsageError(f"There is something in {to} already.", "Name a new folder after --to.")
     try:
-        from .engine.compiled import is_compiled
+        from .engine.compiled import COMPILING, is_compiled
         from .models import registry
-        from .models.backtest import COMPILING
         from .models.folder import Standing
         from .models.train import HeldOut, model_to_train
         from .models.train import train as learn
@@ -126,7 +139,7 @@ def train(
         registry.write_files(str(to), files)
     heads = Standing.__struct_fields__
     rows = [[getattr(each, head) for head in heads] for each in card.scores]
-    print(json_lines(heads, rows) if output is ListFormat.JSON else table(heads, rows))
+    print(json_lines(heads, rows) if output is ListFormat.JSON else table(heads, _for_eyes(heads, rows)))
     say(
         f"learned of {card.rows:,} quotes until {card.last_time}; judged on the {card.held_out_rows:,} after {card.cut}"
     )

@@ -26,9 +26,10 @@ def say(text: str) -> None:
 
 def lacks(what: str, error: ImportError) -> UsageError:
     """Make the error of a part that is not installed."""
+    extra = {"pyspark": "lake,spark", "confluent_kafka": "lake,kafka"}.get(str(error.name), "lake")
     return UsageError(
         f"{what} needs more than the core: {error.name} is not installed.",
-        "In a clone of the repository: pip install '.[lake,kafka,spark]'",
+        f"In a clone of the repository: pip install '.[{extra}]'",
     )
 
 
@@ -48,8 +49,8 @@ def chosen_model(where: str | None, forecaster: str | None) -> "Model":
 def say_late(model: "Model", product_ids: list[str]) -> None:
     """Say of which products nothing that was learned is used, if there are any."""
     if product_ids:
-        text = ", ".join(product_ids)
-        say(f"{model.name} has learned of the very time that {text} begins in, so {text} begins with nothing learned")
+        which, begin = ", ".join(product_ids), "begin" if len(product_ids) > 1 else "begins"
+        say(f"{model.name} has learned up to a later time than {which} {begin} at: nothing of it is used there")
 
 
 def leave_stdout() -> None:

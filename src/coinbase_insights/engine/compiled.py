@@ -23,6 +23,8 @@ from .state import State, tidy
 
 RULES = (state.is_tidy, window, skill, score, forecast, learn, update, fold_module)
 """In the order in which they use each other."""
+COMPILING = "compiling the rules, once: about 20 s"
+"""What whoever must compile them says first."""
 
 
 def _cache_folder() -> str:

@@ -37,7 +37,7 @@ from .rows import ABOUT_THE_LINE
 from .step import STEPS
 from .sums import LAST_CHECKPOINT, SUMS, sum_line, sum_name
 from .sums import LOG as DELTA_LOG
-from .tables import MODELS, RAW, TABLES, Table
+from .tables import BUILT, MODELS, RAW, TABLES, Table
 
 
 @dataclass(slots=True)
@@ -82,6 +82,10 @@ def verify(lake: str, journal: Path | None, told: Callable[[int, int], None] = l
         raw = Raw(lake)
         parts = raw.parts()
     except StorageError as error:
+        if not report.faults and _has_results_alone(lake):
+            report.notes.append(f"nothing was collected in {lake}")
+            _check_tables(lake, report)
+            return report
         if not report.faults:
             raise
         report.faults.append(error.message)
@@ -90,13 +94,7 @@ def verify(lake: str, journal: Path | None, told: Callable[[int, int], None] = l
     with reaching(lake):
         _check_parts(raw, parts, report, told)
     report.has_faults_in_lake = bool(report.faults)
-    for declared in TABLES:
-        if declared is not RAW:
-            faults = list(_made_faults(lake, declared))
-            report.faults += faults
-            report.damaged += [declared] if faults else []
-    if not report.damaged:
-        _check_what_goes_with_tables(lake, report)
+    _check_tables(lake, report)
     if journal is not None:
         try:
             known = segments(journal)
@@ -107,6 +105,24 @@ def verify(lake: str, journal: Path | None, told: Callable[[int, int], None] = l
     elif any(part.log == LOG for part in parts) and "://" not in lake:
         report.notes.append(f"there is no journal in {lake}: nothing is known of what had not landed")
     return report
+
+
+def _has_results_alone(lake: str) -> bool:
+    """Tell whether backtests of recordings were kept there, and nothing was collected or built."""
+    with reaching(lake):
+        there = [declared for declared in TABLES if place(table_url(lake, declared)).names(DELTA_LOG)]
+    return bool(there) and not {RAW, *BUILT} & set(there)
+
+
+def _check_tables(lake: str, report: Report) -> None:
+    """Check every table but `raw`."""
+    for declared in TABLES:
+        if declared is not RAW:
+            faults = list(_made_faults(lake, declared))
+            report.faults += faults
+            report.damaged += [declared] if faults else []
+    if not report.damaged:
+        _check_what_goes_with_tables(lake, report)
 
 
 def log_faults(files: Place) -> Iterator[str]:

@@ -3,7 +3,7 @@
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from ..errors import RecordingError
 from ..lake.scores import p_value
 from .curves import Curves, curves
 from .history import History, histories
-from .kept import is_lake, kept
+from .kept import is_lake, lake_histories
 
 HEADS = (
     "product_id", "forecaster", "parameters", "scored", "unscored", "mae", "mae_ratio", "rmse_ratio", "p_value",
@@ -28,7 +28,6 @@ KEPT_HEADS = ("source", *HEADS[:3], "first_time", "last_time", *HEADS[3:])
 """The columns of the table `backtests`, but `run_at`."""
 TOUCHED = {"last": ("band_step",), "trend": ("band_step",), "tilt": Parameters._fields}
 """What each forecaster has of the parameters; the others change nothing."""
-COMPILING = "compiling the rules, once: about 20 s"
 TELL_EVERY = 10.0
 """Seconds."""
 
@@ -42,6 +41,11 @@ class Question(NamedTuple):
     """Of recordings."""
     with_curves: bool = False
     """Whether pictures will be drawn."""
+
+    def varied(self) -> frozenset[str]:
+        """Give the parameters of which the grid has several values."""
+        values = zip(Parameters._fields, zip(*self.grid, strict=True), strict=True)
+        return frozenset(name for name, found in values if len(set(found)) > 1)
 
     def cases(self) -> list[tuple[str, Parameters]]:
         """Give each forecaster with each set of parameters that is another one for it."""
@@ -60,7 +64,7 @@ class Judgement:
     product_id: str
     forecaster: str
     parameters: str
-    """Those that are not the defaults, as `ridge=1 half_life_h=6`."""
+    """Those that are not the defaults, and those of which several values were tried, as `ridge=1 half_life_h=6`."""
     first_time: int
     last_time: int
     """Of the quotes, microseconds."""
@@ -104,9 +108,12 @@ def backtest(
             tell(f"{len(judgements):,} judged, the last of them {what}; {waiting:,} of those that are read wait")
     if not judgements:
         other = "ticker" if question.channel == "level2" else "level2"
+        are_lakes = all(is_lake(str(source)) for source in sources)
         raise RecordingError(
             f"There is no quote in {' or '.join(map(str, sources))}.",
-            f"Is it a recording of another channel? Try --channel {other}.",
+            "Build the lake first: coinbase_insights build LAKE"
+            if are_lakes
+            else f"Is it a recording of another channel? Try --channel {other}.",
         )
     if not any(judgement.scored for judgement in judgements):
         tell("no forecast came due: less than 60 s are recorded, or the line was down when they would have been over")
@@ -127,10 +134,11 @@ def _judged(
         for source in sources:
             for history in _histories(source, question.channel, tell):
                 if not is_told:
-                    tell(COMPILING)
+                    tell(compiled.COMPILING)
                     is_told = True
                 waiting += [
-                    pool.submit(judge, history, *case, str(source), question.with_curves) for case in question.cases()
+                    pool.submit(judge, history, *case, str(source), question.with_curves, question.varied())
+                    for case in question.cases()
                 ]
                 while len(waiting) > threads:
                     yield waiting.popleft().result(), len(waiting)
@@ -142,7 +150,7 @@ def _judged(
 
 def _histories(source: str | Path, channel: str, tell: Callable[[str], None]) -> Iterator[History]:
     """Give the history of each product, with arrays for its columns."""
-    found = kept(str(source)) if is_lake(str(source)) else histories(Path(source), channel, tell)
+    found = lake_histories(str(source)) if is_lake(str(source)) else histories(Path(source), channel, tell)
     for history in found:
         if len(history.times):
             columns = compiled.columns(history[2:])
@@ -150,7 +158,12 @@ def _histories(source: str | Path, channel: str, tell: Callable[[str], None]) ->
 
 
 def judge(
-    history: History, forecaster: str, parameters: Parameters = DEFAULTS, source: str = "", with_curves: bool = False
+    history: History,
+    forecaster: str,
+    parameters: Parameters = DEFAULTS,
+    source: str = "",
+    with_curves: bool = False,
+    varied: frozenset[str] = frozenset(),
 ) -> Judgement:
     """Let one forecaster loose on one history."""
     columns = compiled.columns(history[2:])
@@ -164,7 +177,7 @@ def judge(
         source,
         history.product_id,
         forecaster,
-        named(parameters),
+        named(parameters, varied & set(TOUCHED[forecaster])),
         int(columns.times[0]),
         int(columns.times[-1]),
         int(scored.sum()),
@@ -179,10 +192,10 @@ def judge(
     )
 
 
-def named(parameters: Parameters) -> str:
-    """Write the parameters that are not the defaults."""
+def named(parameters: Parameters, always: Collection[str] = ()) -> str:
+    """Write the parameters that are not the defaults, and some even where they are."""
     pairs = zip(Parameters._fields, parameters, DEFAULTS, strict=True)
-    return " ".join(f"{name}={value:.9g}" for name, value, default in pairs if value != default)
+    return " ".join(f"{name}={value:.9g}" for name, value, default in pairs if value != default or name in always)
 
 
 def state_unit2(history: History) -> float:

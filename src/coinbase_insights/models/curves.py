@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from ..engine.fold import Columns
 from ..engine.state import HORIZON
-from ..lake.scores import p_value
+from ..lake.scores import HOUR, MINUTE, p_value
 
-MINUTE, HOUR, DAY = 60_000_000, 3_600_000_000, 86_400_000_000
+DAY = 24 * HOUR
 FIRST_UPTIME, UPTIME_STEP = 5.0, 1.5
 """The first bin of uptime, in minutes, and how many times as far as its begin each other one ends."""
 LENGTHS = (MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR, DAY, 7 * DAY, 28 * DAY)
@@ -54,7 +54,7 @@ class Curves(NamedTuple):
     """Nominal level, and how often a band of it held; empty if there was no band."""
 
 
-class Outcomes(NamedTuple):
+class Scored(NamedTuple):
     """Forecasts that were scored; arrays of one length."""
 
     times: NDArray[Any]
@@ -66,14 +66,14 @@ class Outcomes(NamedTuple):
 def curves(columns: Columns, base_errors: NDArray[Any]) -> Curves:
     """Add up what became of all forecasts; `base_errors` are those of "nothing changes", of the scored ones."""
     is_scored = columns.errors >= 0.0
-    scored = Outcomes(columns.times[is_scored], columns.errors[is_scored], base_errors, columns.bands[is_scored])
+    scored = Scored(columns.times[is_scored], columns.errors[is_scored], base_errors, columns.bands[is_scored])
     first, last = int(columns.times.min()), int(columns.times.max())
     is_banded = ~np.isnan(scored.bands)
-    banded = Outcomes(*(values[is_banded] for values in scored))
+    banded = Scored(*(values[is_banded] for values in scored))
     return Curves(by_uptime(scored, first, last), by_hour(scored), coverage(banded, first, last), reliability(banded))
 
 
-def by_uptime(scored: Outcomes, first: int, last: int) -> list[Errors]:
+def by_uptime(scored: Scored, first: int, last: int) -> list[Errors]:
     """The errors by hours since the first quote, in bins that grow with it."""
     edges = [0.0, FIRST_UPTIME]
     while edges[-1] * MINUTE <= last - first:
@@ -83,13 +83,13 @@ def by_uptime(scored: Outcomes, first: int, last: int) -> list[Errors]:
     return [Errors(edges[i] / 60, edges[i + 1] / 60, *each) for i, each in enumerate(found)]
 
 
-def by_hour(scored: Outcomes) -> list[Errors]:
+def by_hour(scored: Scored) -> list[Errors]:
     """The errors by hour of the day, UTC."""
     hours = scored.times // HOUR % 24
     return [Errors(hour, hour + 1, *_errors(scored, hours == hour)) for hour in range(24)]
 
 
-def _errors(scored: Outcomes, here: NDArray[Any]) -> tuple[int, float | None, float | None]:
+def _errors(scored: Scored, here: NDArray[Any]) -> tuple[int, float | None, float | None]:
     count, base = int(here.sum()), float(scored.base_errors[here].sum())
     if count < FEWEST or not base:
         return count, None, None
@@ -98,7 +98,7 @@ def _errors(scored: Outcomes, here: NDArray[Any]) -> tuple[int, float | None, fl
     return count, float(errors.sum()) / base, p
 
 
-def coverage(banded: Outcomes, first: int, last: int) -> list[Held]:
+def coverage(banded: Scored, first: int, last: int) -> list[Held]:
     """How often the band held, by stretches of time; one without forecasts has its place too."""
     length = next((each for each in LENGTHS if (last - first) / each <= MOST_BINS), LENGTHS[-1])
     begin = first // length
@@ -111,7 +111,7 @@ def coverage(banded: Outcomes, first: int, last: int) -> list[Held]:
     ]
 
 
-def reliability(banded: Outcomes) -> list[tuple[float, float]]:
+def reliability(banded: Scored) -> list[tuple[float, float]]:
     """How often bands of other nominal levels would have held: the 90 % band, scaled as a normal distribution says."""
     if len(banded.times) < FEWEST:
         return []

@@ -21,7 +21,7 @@ def is_lake(source: str) -> bool:
     return "://" in source or any(Path(source).glob("*/_delta_log"))
 
 
-def kept(lake: str) -> Iterator[History]:
+def lake_histories(lake: str) -> Iterator[History]:
     """Give the history of each product in the lake's quotes, by name.
 
     Raises StorageError when there is no such table, or when it is damaged.

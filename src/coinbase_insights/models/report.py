@@ -124,7 +124,7 @@ def sentence(product: str, found: Sequence[Judgement]) -> str:
     """Say how good the forecasts of a product were, and whether that is more than chance."""
     best = headline(found)
     if best is None or best.mae_ratio is None:
-        return f"The price of {product} did not move: nothing can be said."
+        return f"The price of {product} did not move, and who says “nothing changes” was right: this tells no skill."
     name, tried = _name(best), _tried(found)
     said = f"On {counted(best.scored, 'forecast')} of {product} over {_span(best)}, "
     if best.forecaster == "last":
@@ -174,7 +174,7 @@ def _chance(best: Judgement, tried: int) -> str:
 
 def _tiles(best: Judgement, tried: int) -> list[tuple[str, str, str, str]]:
     ratio = best.mae_ratio
-    p = None if best.p_value is None else min(1.0, best.p_value * tried)
+    p = None if best.p_value is None or ratio is None else min(1.0, best.p_value * tried)
     is_sure = p is not None and p < SURE
     kind = "" if ratio is None or not is_sure else ("good" if ratio < 1 else "bad")
     error = "–" if ratio is None else f"{100 * (ratio - 1):+.2g} %".replace("-", "−")

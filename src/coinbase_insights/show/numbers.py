@@ -42,6 +42,11 @@ def figure(value: float | None, decimals: int, full: bool = True) -> str:
     return f"{'' if full else '~'}{value:,.{decimals}f}"
 
 
+def p_text(value: float) -> str:
+    """Write a p-value; what is smaller than a thousandth is not known more exactly."""
+    return "<0.001" if value < 0.001 else f"{value:.3g}"
+
+
 def counted(count: int, one: str, many: str = "") -> str:
     """Write a count with its noun, as 1 reconnect, 2 reconnects."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"

@@ -34,6 +34,7 @@ table{border-collapse:collapse;width:100%;font-size:.87rem;font-variant-numeric:
 th,td{padding:7px 11px;text-align:left;white-space:nowrap;border-top:1px solid var(--edge)}
 thead th{border-top:0;color:var(--soft);font-weight:600}
 th.number,td.number{text-align:right}
+td:not(.number){white-space:normal;min-width:8em}
 tbody th{padding-top:14px}
 .pictures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,500px),1fr));gap:18px;margin:14px 0}
 figure{margin:0;padding:16px 18px 14px;min-width:0}
