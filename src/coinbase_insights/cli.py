@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from . import __version__, cli_build, cli_lake, cli_models, settings
+from . import __version__, cli_build, cli_lake, cli_models, cli_serve, settings
 from .cli_talk import chosen_model, leave_stdout, say_problem
-from .cli_watch import Watching, kept
+from .cli_watch import Watching, kept, market_speed, refuse_untraded
 from .errors import InsightsError, UnknownProductError, UsageError
 from .options import (
     URL_VARIABLE,
@@ -43,8 +43,6 @@ if TYPE_CHECKING:
     from .watch import Watch
 
 ABOUT = "Coinbase's market-data feeds turned into insight: spread, mean mid-prices, and an honest 60-second forecast."
-FASTEST_MARKET = 60
-"""Times real time; the synthetic market is computed, and a core can do no more."""
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 """Why stdout may take no more."""
 
@@ -154,9 +152,9 @@ def demo(
     ] = "1",
 ) -> None:
     """Show the same with a simulated exchange on this machine: no network is needed, and no price is real."""
-    pace = _market_speed(speed)
+    pace = market_speed(speed)
     product_ids = settings.product_ids(product_id or ["ETH-USD"])
-    _refuse_untraded(product_ids)
+    refuse_untraded(product_ids)
 
     async def simulated(watch: "Watch") -> "AsyncGenerator[Item]":
         from .feed import Feed
@@ -208,7 +206,7 @@ def simulate(
 
     if recording is not None:
         _refuse_with("a recording", {"--seed": seed})
-    pace = settings.speed(speed) if recording is not None else _market_speed(speed)
+    pace = settings.speed(speed) if recording is not None else market_speed(speed)
     seconds = None if length is None else settings.duration(length)
     mistakes = parse_faults(faults)
     market = (
@@ -260,6 +258,7 @@ app.command()(cli_lake.verify)
 app.command()(cli_lake.gaps)
 app.command()(cli_build.build)
 app.command()(cli_build.sql)
+app.command()(cli_serve.serve)
 
 
 def _refuse_with(what: str, given: dict[str, object]) -> None:
@@ -267,30 +266,6 @@ def _refuse_with(what: str, given: dict[str, object]) -> None:
     for option, value in given.items():
         if value is not None:
             raise UsageError(f"{option} says nothing about {what}.", f"Leave {option} or {what} out.")
-
-
-def _refuse_untraded(product_ids: Sequence[str]) -> None:
-    """Raise UnknownProductError for a product that the synthetic market does not have."""
-    from .simulator.product import CHARACTERS
-
-    names = [product.product_id for product in CHARACTERS]
-    for product_id in product_ids:
-        if product_id not in names:
-            raise UnknownProductError(
-                f"The simulated exchange does not trade {product_id}.", f"It has {', '.join(names)}."
-            )
-
-
-def _market_speed(text: str) -> float:
-    try:
-        pace = settings.speed(text)
-    except UsageError as error:
-        raise UsageError(
-            error.message, f"Write 1 for real time, 10 for ten times as fast, up to {FASTEST_MARKET}."
-        ) from error
-    if pace > FASTEST_MARKET:
-        raise UsageError(f"A synthetic market runs at up to {FASTEST_MARKET} times, not {text}.")
-    return pace
 
 
 def main() -> None:

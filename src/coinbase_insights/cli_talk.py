@@ -10,6 +10,12 @@ if TYPE_CHECKING:
     from .engine.model import Model
 
 
+EXTRAS = {
+    "confluent_kafka": "lake,kafka", "pyspark": "lake,spark", "starlette": "lake,serve", "uvicorn": "lake,serve",
+}  # fmt: skip
+"""What to install for a library that is not there."""
+
+
 def say_problem(message: str, hint: str) -> None:
     """Say what is wrong, and what to type next."""
     say(message)
@@ -26,7 +32,13 @@ def say(text: str) -> None:
 
 def lacks(what: str, error: ImportError) -> UsageError:
     """Make the error of a part that is not installed."""
-    extra = {"pyspark": "lake,spark", "confluent_kafka": "lake,kafka"}.get(str(error.name), "lake")
+    extras = {
+        "pyspark": "lake,spark",
+        "confluent_kafka": "lake,kafka",
+        "starlette": "serve,lake",
+        "uvicorn": "serve,lake",
+    }
+    extra = extras.get(str(error.name), "lake")
     return UsageError(
         f"{what} needs more than the core: {error.name} is not installed.",
         f"In a clone of the repository: pip install '.[{extra}]'",

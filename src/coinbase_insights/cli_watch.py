@@ -1,14 +1,14 @@
 """What `run` and `demo` share, and where what was kept comes from: a recording, a folder of them, or a lake."""
 
 import sys
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import settings
 from .cli_talk import lacks, leave_stdout, say, say_late, say_problem
-from .errors import UnreachableError
+from .errors import UnknownProductError, UnreachableError, UsageError
 from .options import Channel, Format
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from .show.view import LineState
     from .watch import Sink, Watch
 
+FASTEST_MARKET = 60
+"""Times real time; the synthetic market is computed, and a core can do no more."""
 FIRST_LOOK = 10_000
 """Messages of a recording that are read to say which products it holds."""
 
@@ -25,7 +27,12 @@ class Watching:
     """What `run` and `demo` share: the products, what to listen to, and how to show it."""
 
     def __init__(
-        self, product_ids: tuple[str, ...], channel: Channel, model: "Model", output: Format, length: str | None
+        self,
+        product_ids: tuple[str, ...],
+        channel: Channel,
+        model: "Model",
+        output: Format = Format.AUTO,
+        length: str | None = None,
     ) -> None:
         from .engine.product import Product
         from .pipe import Pipe
@@ -33,7 +40,7 @@ class Watching:
         def product(product_id: str, forecaster: str) -> Product:
             return Product(product_id, forecaster, model.new_state(product_id))
 
-        self._pipe = Pipe(product_ids, channel=channel, forecaster=model.forecaster, product=product)
+        self.pipe = Pipe(product_ids, channel=channel, forecaster=model.forecaster, product=product)
         self._model = model
         self._channel = channel
         self._was_stopped = False
@@ -60,10 +67,10 @@ class Watching:
         journal = None if record is None else Journal(record)
 
         def go(sink: "Sink") -> str:
-            watch = Watch(self._pipe, sink, live_state=live_state, speed=speed, journal=journal)
+            watch = Watch(self.pipe, sink, live_state=live_state, speed=speed, journal=journal)
             asyncio.run(watch.run(source(watch), self._seconds, check))
             self._was_stopped = bool(watch.ended_by)
-            if live_state != "REPLAY" and not self._pipe.counts.received and not watch.ended_by:
+            if live_state != "REPLAY" and not self.pipe.counts.received and not watch.ended_by:
                 raise UnreachableError(f"The feed never came up: {watch.trouble or 'no message has come'}.")
             return watch.summary()
 
@@ -77,12 +84,12 @@ class Watching:
             leave_stdout()
             return
         say(summary)
-        products = self._pipe.products
+        products = self.pipe.products
         say_late(self._model, [name for name, each in products.items() if self._model.is_late_for(name, each.state)])
 
     def say_if_empty(self, source: Path) -> None:
         """After a replay without any quote, say where quotes are to be had."""
-        pipe = self._pipe
+        pipe = self.pipe
         if pipe.counts.quotes or self._was_stopped or self._seconds is not None:
             return
         here = _products_in(source, self._channel)
@@ -119,3 +126,28 @@ def _products_in(source: Path, channel: Channel) -> list[str]:
         for _ in pipe.take(item):
             pass
     return sorted(pipe.last_known)[:10]
+
+
+def refuse_untraded(product_ids: Sequence[str]) -> None:
+    """Raise UnknownProductError for a product that the synthetic market does not have."""
+    from .simulator.product import CHARACTERS
+
+    names = [product.product_id for product in CHARACTERS]
+    for product_id in product_ids:
+        if product_id not in names:
+            raise UnknownProductError(
+                f"The simulated exchange does not trade {product_id}.", f"It has {', '.join(names)}."
+            )
+
+
+def market_speed(text: str) -> float:
+    """Read how fast a synthetic market runs. Raises UsageError."""
+    try:
+        pace = settings.speed(text)
+    except UsageError as error:
+        raise UsageError(
+            error.message, f"Write 1 for real time, 10 for ten times as fast, up to {FASTEST_MARKET}."
+        ) from error
+    if pace > FASTEST_MARKET:
+        raise UsageError(f"A synthetic market runs at up to {FASTEST_MARKET} times, not {text}.")
+    return pace

@@ -215,6 +215,11 @@ class Watch:
             return "waiting for the first quote"
         return f"last quote {self._quote_age(now):.0f} s ago"
 
+    def seen(self) -> View:
+        """Give everything to be seen now."""
+        now = time.monotonic()
+        return self.view(self._state(now), now)
+
     def view(self, state: LineState, now: float) -> View:
         """Give everything to be seen now (monotonic seconds)."""
         counts = self.pipe.counts

@@ -1,6 +1,6 @@
 """Questions in SQL about the tables of a lake, answered by DuckDB; nothing but these tables can be read, or written."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import duckdb
@@ -20,13 +20,13 @@ QUESTIONS = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
 class Asked:
     """A lake that can be asked."""
 
-    def __init__(self, lake: str) -> None:
-        """Look which tables there are. Raises StorageError when there is none."""
+    def __init__(self, lake: str, tables: Sequence[Table] = TABLES) -> None:
+        """Look which of these tables there are. Raises StorageError when there is none."""
         self._connection = duckdb.connect(":memory:", config={"enable_external_access": "false"})
         self._connection.execute("set TimeZone = 'UTC'")  # Not the machine's, by which now() and casts would go.
         self._files: list[CheckedFiles] = []
         self._names: list[str] = []
-        for declared in TABLES:
+        for declared in tables:
             with reaching(lake):
                 if not place(f"{lake.rstrip('/')}/{declared.name}").names(LOG):
                     continue
@@ -36,10 +36,12 @@ class Asked:
             self._files.append(files)
             self._names.append(declared.name)
         if not self._names:
-            raise no_table(lake, RAW)
+            raise no_table(lake, RAW if len(tables) > 1 else tables[0])
 
-    def ask(self, query: str) -> pa.RecordBatchReader:
+    def ask(self, query: str, values: Sequence[str | int] = ()) -> pa.RecordBatchReader:
         """Give the answer to one question, a batch at a time; a name that comes twice gets a number, as in `a_1`.
+
+        `values` stand for its question marks.
 
         Raises UsageError when it cannot be answered, and StorageError, also later, when a part is damaged or gone.
         """
@@ -49,7 +51,7 @@ class Asked:
                 raise UsageError(
                     "That is no single question.", 'Ask for rows, one question at a time: "select * from bars".'
                 )
-            answer = self._connection.sql(query).to_arrow_reader(10_000)
+            answer = self._connection.sql(query, params=list(values) or None).to_arrow_reader(10_000)
         schema = answer.schema
         for number, name in enumerate(_different(schema.names)):
             schema = schema.set(number, schema.field(number).with_name(name))

@@ -1,0 +1,208 @@
+"""The command that people look at: `serve`. What it needs is imported when it is called."""
+
+import time
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+import typer
+
+from . import settings
+from .cli_talk import chosen_model, lacks, say
+from .cli_watch import Watching, kept, market_speed, refuse_untraded
+from .errors import UsageError
+from .options import (
+    Channel,
+    ChosenForecasterOption,
+    FeedName,
+    ForOption,
+    ModelOption,
+    ProductIds,
+    UrlOption,
+)
+
+if TYPE_CHECKING:
+    from .engine.model import Model
+    from .message import Item
+    from .serve.board import Board
+    from .serve.history import History
+    from .serve.server import Check, Source, Watched
+    from .watch import Watch
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+SHORTEST_TOKEN = 16
+DEMO_PRODUCTS = ["BTC-USD", "ETH-USD"]
+
+
+def serve(
+    product_id: ProductIds = None,
+    lake: Annotated[
+        str | None, typer.Option("--lake", metavar="LAKE", help="Show bars, scores and gaps of this lake too.")
+    ] = None,
+    demo: Annotated[bool, typer.Option("--demo", help="Show the built-in simulated exchange.")] = False,
+    source: Annotated[
+        Path | None, typer.Option("--from", metavar="PATH", help="Play this recording, or lake, instead of listening.")
+    ] = None,
+    speed: Annotated[
+        str | None,
+        typer.Option("--speed", metavar="SPEED", show_default="1", help="Of --from: 1, 10, max; of --demo to 60."),
+    ] = None,
+    channel: Annotated[Channel, typer.Option(help="What to listen to.")] = Channel.TICKER_BATCH,
+    feed: Annotated[FeedName, typer.Option(help="Which of Coinbase's feeds.")] = FeedName.EXCHANGE,
+    forecaster: ChosenForecasterOption = None,
+    model: ModelOption = None,
+    host: Annotated[
+        str,
+        typer.Option("--host", metavar="HOST", help="Address to listen on; any but this machine's needs --token."),
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, metavar="PORT", help="0 takes a free one.")] = 8080,
+    token: Annotated[
+        str,
+        typer.Option(
+            "--token",
+            envvar="COINBASE_INSIGHTS_TOKEN",
+            metavar="TOKEN",
+            help="What whoever looks must know.",
+            show_envvar=True,
+        ),
+    ] = "",
+    name: Annotated[
+        list[str] | None,
+        typer.Option("--name", metavar="HOST[:PORT]", help="Another name of this server, as behind a proxy."),
+    ] = None,
+    length: ForOption = None,
+    url: UrlOption = None,
+) -> None:
+    """Show it all on a page in the browser: live figures and charts, and the history of a lake."""
+    _refuse_open_door(host, token)
+    product_ids = settings.product_ids(product_id or (DEMO_PRODUCTS if demo else []))
+    asked = Asked(product_ids, demo, source, speed, channel, feed, url)
+    _refuse_two_sources(asked, lake)
+    seconds = None if length is None else settings.duration(length)
+    try:
+        import asyncio
+
+        from .serve.app import application
+        from .serve.board import Board
+        from .serve.gate import Gate
+        from .serve.server import Work, listen
+        from .serve.server import serve as answer
+
+        history = None if lake is None else _history(lake)
+    except ImportError as error:
+        raise lacks("serve", error) from error
+    board = Board()
+    watched = _watched(board, asked, chosen_model(model, forecaster)) if product_ids or source is not None else None
+    listener = listen(host, port)
+    own_port = listener.getsockname()[1]
+    say(f"look at http://{_address(host, own_port)}/{'?token=...' if token else ''}")
+    app = Gate(application(board, history), _names(host, own_port, name or []), token)
+    asyncio.run(answer(app, listener, Work(board, watched, seconds)))
+    if watched is not None:
+        say(watched.watch.summary())
+
+
+class Asked(NamedTuple):
+    """What was asked to be shown live."""
+
+    product_ids: tuple[str, ...]
+    demo: bool
+    source: Path | None
+    speed: str | None
+    channel: Channel
+    feed: FeedName
+    url: str | None
+
+
+def _refuse_two_sources(asked: Asked, lake: str | None) -> None:
+    if asked.speed is not None and asked.source is None and not asked.demo:
+        raise UsageError("--speed is that of a recording or of the demo.", "Leave it out.")
+    if asked.demo and asked.source is not None:
+        raise UsageError("--demo and --from are two sources.", "Leave one of them out.")
+    if not asked.product_ids and asked.source is None and lake is None:
+        raise UsageError("serve needs something to show.", "Name a product or a lake, or type: serve --demo")
+    if asked.demo:
+        refuse_untraded(asked.product_ids)
+
+
+def _history(lake: str) -> "History":
+    from .serve.history import History
+
+    return History(lake)
+
+
+def _watched(board: "Board", asked: Asked, model: "Model") -> "Watched":
+    """Make the pipe from what was asked for to the board."""
+    from .serve.server import Watched
+    from .watch import Watch
+
+    watching = Watching(asked.product_ids, Channel.TICKER if asked.demo else asked.channel, model)
+    if asked.demo:
+        pace = market_speed(asked.speed or "1")
+        watch = Watch(
+            watching.pipe, board, live_state="SIMULATED", speed="" if pace == 1.0 else settings.speed_name(pace)
+        )
+        return Watched(watch, _simulated(asked.product_ids, pace))
+    if asked.source is not None:
+        pace = settings.speed(asked.speed or "1")
+        watch = Watch(watching.pipe, board, live_state="REPLAY", speed=settings.speed_name(pace))
+        return Watched(watch, _played(asked.source, pace))
+    return Watched(Watch(watching.pipe, board), *_live(asked))
+
+
+def _refuse_open_door(host: str, token: str) -> None:
+    if host not in LOOPBACK and len(token) < SHORTEST_TOKEN:
+        raise UsageError(
+            f"--host {host} would let anybody in who can reach it.",
+            f"Give a secret of {SHORTEST_TOKEN} characters or more in COINBASE_INSIGHTS_TOKEN.",
+        )
+    if token and (not token.isascii() or not token.isprintable() or len(token) < SHORTEST_TOKEN):
+        raise UsageError("The token is too weak.", f"Take {SHORTEST_TOKEN} printable ASCII characters or more.")
+
+
+def _address(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _names(host: str, port: int, others: list[str]) -> frozenset[str]:
+    """What a request may call us."""
+    names = {_address(each, port) for each in (*LOOPBACK, host)} | set(others)
+    return frozenset(names | ({name.removesuffix(":80") for name in names}))
+
+
+def _simulated(product_ids: tuple[str, ...], pace: float) -> "Source":
+    async def items(watch: "Watch") -> "AsyncGenerator[Item]":
+        from .feed import Feed
+        from .simulator.market import Market
+        from .simulator.server import Options
+        from .simulator.server import serve as simulate
+
+        async with simulate(Market(time.time_ns() // 1000), options=Options(speed=pace)) as server:
+            async for item in Feed(server.url, product_ids, channel="ticker").items():
+                yield item
+
+    return items
+
+
+def _played(path: Path, pace: float) -> "Source":
+    from .log.replay import replay
+
+    played = replay(kept(path), pace)
+    return lambda watch: played
+
+
+def _live(asked: Asked) -> "tuple[Source, Check]":
+    from .feed import Feed
+    from .feed.endpoints import SOCKETS, rest_url
+    from .feed.products import check
+
+    product_ids, feed = asked.product_ids, asked.feed
+    address = settings.socket_url(asked.url or SOCKETS[feed])
+    listed = product_ids if feed is FeedName.EXCHANGE else settings.books(product_ids)
+    live = Feed(address, product_ids, dialect=feed, channel=asked.channel)
+
+    def items(watch: "Watch") -> "AsyncGenerator[Item]":
+        watch.reconnect = live.reconnect
+        return live.items()
+
+    return items, lambda: check(rest_url(address), listed)

@@ -1,0 +1,166 @@
+"""The application: what is answered at which address. Knows the board and the lake; opens no port."""
+
+from collections.abc import Awaitable, Callable
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from anyio import to_thread
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from ..engine.insight import rfc3339
+from ..errors import InsightsError, StorageError, UsageError
+from .asked import TIMES, TYPES, choice_of, product_of
+from .board import Board
+from .openapi import openapi
+
+if TYPE_CHECKING:
+    from .history import History
+
+PAGE = {
+    "/": ("index.html", "text/html; charset=utf-8"),
+    "/page.css": ("page.css", "text/css; charset=utf-8"),
+    "/page.js": ("page.js", "text/javascript; charset=utf-8"),
+    "/charts.js": ("charts.js", "text/javascript; charset=utf-8"),
+    "/history.js": ("history.js", "text/javascript; charset=utf-8"),
+    "/lightweight-charts.mjs": ("lightweight-charts.mjs", "text/javascript; charset=utf-8"),
+    "/licences.txt": ("licences.txt", "text/plain; charset=utf-8"),
+}
+MOST_VIEWERS = 500
+EVENT = b"data: %b\n\n"
+_encode = msgspec.json.Encoder().encode
+Answer = Callable[[Request], Awaitable[Response]]
+
+
+def application(board: Board, history: "History | None") -> Starlette:
+    """Make the application."""
+    answers = Answers(board, history)
+    routes = [
+        Route("/api/products", answers.products),
+        Route("/api/insights/{product_id}", answers.insight),
+        Route("/api/chart/{product_id}", answers.chart),
+        Route("/api/stream", answers.stream),
+        Route("/api/openapi.json", answers.openapi),
+        *(Route(f"/api/{name}", answers.table, name=name) for name in TIMES),
+        Route("/healthz", answers.healthz),
+        Route("/readyz", answers.readyz),
+        Route("/metrics", answers.metrics),
+        *(Route(path, answers.page) for path in PAGE),
+    ]
+    handlers: dict[Any, Any] = {InsightsError: _said, 404: _nowhere}
+    return Starlette(routes=routes, exception_handlers=handlers)
+
+
+async def _said(_: Request, error: Exception) -> Response:
+    """Answer with what is wrong, as the command line would say it."""
+    if not isinstance(error, InsightsError):
+        raise error
+    status = 400 if isinstance(error, UsageError) else 503 if isinstance(error, StorageError) else 500
+    return JSONResponse({"error": error.message, "hint": error.hint}, status)
+
+
+async def _nowhere(_: Request, __: Exception) -> Response:
+    return JSONResponse({"error": "there is nothing here", "hint": "see /api/openapi.json"}, 404)
+
+
+class Answers:
+    """What is answered."""
+
+    def __init__(self, board: Board, history: "History | None") -> None:
+        """Keep what is asked."""
+        self._board = board
+        self._history = history
+        folder = files("coinbase_insights").joinpath("serve/page")
+        self._page = {path: (folder.joinpath(name).read_bytes(), kind) for path, (name, kind) in PAGE.items()}
+
+    async def page(self, request: Request) -> Response:
+        """One of the files of the page."""
+        body, kind = self._page[request.url.path]
+        return Response(body, media_type=kind)
+
+    async def products(self, _: Request) -> Response:
+        """All products in a line each, and the state of the line; the products that the lake has bars of."""
+        frame = self._board.frame("")
+        past = [] if self._history is None else await to_thread.run_sync(self._history.products)
+        return _json({"live": frame, "lake": past, "has_lake": self._history is not None})
+
+    async def insight(self, request: Request) -> Response:
+        """The newest insight of a product, as a JSON line of `run` has it."""
+        product_id, view = product_of(request), self._board.view
+        product = next((each for each in view.products if each.product_id == product_id), None) if view else None
+        if view is None or product is None:
+            return JSONResponse({"error": "this product is not followed here", "hint": "see /api/products"}, 404)
+        found = {"state": view.state, "is_live": view.is_live, "now": rfc3339(view.now), "insight": product.insight}
+        return _json(found)
+
+    async def chart(self, request: Request) -> Response:
+        """The points of a product's charts, oldest first."""
+        return _json({"points": self._board.points(product_of(request))})
+
+    async def stream(self, request: Request) -> Response:
+        """A frame a few times a second, as server-sent events."""
+        if self._board.viewers >= MOST_VIEWERS:
+            return JSONResponse({"error": f"{MOST_VIEWERS} pages look already", "hint": "close one"}, 503)
+        frames = self._board.stream(request.query_params.get("product_id", ""))
+        events = (EVENT % frame async for frame in frames)
+        return StreamingResponse(events, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+
+    async def table(self, request: Request) -> Response:
+        """Rows of a table of the lake."""
+        name = request.url.path.removeprefix("/api/")
+        choice = choice_of(name, request.query_params)
+        if self._history is None:
+            return JSONResponse({"error": "no lake is served", "hint": "start with: serve --lake LAKE"}, 404)
+        tag = f'"{await to_thread.run_sync(self._history.tag, choice)}"'
+        headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
+        if tag in request.headers.get("if-none-match", ""):
+            return Response(status_code=304, headers=headers)
+        page = await to_thread.run_sync(self._history.page, choice)
+        if page.following is not None:
+            following = request.url.include_query_params(after=page.following)
+            headers["Link"] = f'<{following.path}?{following.query}>; rel="next"'
+        return Response(page.body, media_type=TYPES[choice.output], headers=headers)
+
+    async def openapi(self, _: Request) -> Response:
+        """What can be asked, described for programs."""
+        return _json(openapi())
+
+    async def healthz(self, _: Request) -> Response:
+        """Whether the process is there."""
+        return Response("ok\n", media_type="text/plain")
+
+    async def readyz(self, _: Request) -> Response:
+        """Whether what is shown is fresh."""
+        if self._board.view is not None and self._board.view.is_live:
+            return Response("ready\n", media_type="text/plain")
+        return Response("no fresh data\n", 503, media_type="text/plain")
+
+    async def metrics(self, _: Request) -> Response:
+        """What there is to count, for Prometheus."""
+        return Response(metrics(self._board), media_type="text/plain; version=0.0.4")
+
+
+def metrics(board: Board) -> str:
+    """Write what there is to count (prometheus.io/docs/instrumenting/exposition_formats)."""
+    view = board.view
+    rows = (
+        ("messages_total", "counter", "Messages received since the start.", view.received if view else 0),
+        ("quotes_total", "counter", "Quotes folded since the start.", view.quotes if view else 0),
+        ("missed_total", "counter", "Messages that did not reach us.", view.missed if view else 0),
+        ("reconnects_total", "counter", "Connections made anew.", view.reconnects if view else 0),
+        ("live", "gauge", "Whether the figures hold now.", int(view is not None and view.is_live)),
+        ("viewers", "gauge", "Pages that look.", board.viewers),
+        ("frames_total", "counter", "Frames made for pages.", board.frames),
+    )
+    lines = []
+    for name, kind, meaning, value in rows:
+        full = f"coinbase_insights_{name}"
+        lines += [f"# HELP {full} {meaning}", f"# TYPE {full} {kind}", f"{full} {value}"]
+    return "\n".join(lines) + "\n"
+
+
+def _json(value: object) -> Response:
+    return Response(_encode(value), media_type="application/json")

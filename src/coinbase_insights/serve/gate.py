@@ -1,0 +1,112 @@
+"""Who may ask: only this machine, or whoever has the token; and what a browser may do with what it gets.
+
+A page of somebody else's, open in the same browser, can send requests here: by a name of its own that leads here (DNS
+rebinding), or from its own origin. Neither gets anything. What is sent may load, frame and talk to nothing but itself.
+"""
+
+import hmac
+from collections.abc import Mapping
+from http.cookies import CookieError, SimpleCookie
+from typing import NamedTuple
+from urllib.parse import parse_qs, urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+COOKIE = "coinbase_insights"
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+class Refusal(NamedTuple):
+    """Why a request gets nothing."""
+
+    status: int
+    error: str
+
+
+class Gate:
+    """Stands before the application."""
+
+    def __init__(self, app: ASGIApp, hosts: frozenset[str], token: str) -> None:
+        """`hosts` are what we may be called, with the port; an empty token lets everybody in who may call us so."""
+        self._app = app
+        self._hosts = hosts
+        self._token = token
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request in, or say why not."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+
+        async def guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers[name] = value
+                headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        answer: ASGIApp = self._app
+        if scope["type"] != "http":
+            answer = JSONResponse({"error": "there is no WebSocket here"}, 403)
+        elif (refusal := self._refusal(scope)) is not None:
+            answer = JSONResponse({"error": refusal.error}, refusal.status)
+        elif self._token and scope["path"] == "/" and (given := _query(scope).get("token")):
+            answer = _welcome(given[0])
+        await answer(scope, receive, guarded)
+
+    def _refusal(self, scope: Scope) -> Refusal | None:
+        headers = Headers(scope=scope)
+        host, origin = headers.get("host", ""), headers.get("origin")
+        if host not in self._hosts:
+            return Refusal(403, "this is not the name of this server")
+        if origin is not None and urlsplit(origin).netloc != host:
+            return Refusal(403, "a page of another origin may not ask")
+        is_page = scope["path"] == "/"
+        if headers.get("sec-fetch-site", "same-origin") in ("cross-site", "same-site") and not is_page:
+            return Refusal(403, "a page of another origin may not ask")
+        if scope["method"] not in ("GET", "HEAD"):
+            return Refusal(405, "nothing can be changed here: GET and HEAD are all there is")
+        if self._token and not self._has_token(scope, headers):
+            return Refusal(401, "a token is needed: ?token=... once in a browser, or Authorization: Bearer ...")
+        return None
+
+    def _has_token(self, scope: Scope, headers: Mapping[str, str]) -> bool:
+        kind, _, bearer = headers.get("authorization", "").partition(" ")
+        given = [*_query(scope).get("token", []), _cookie(headers.get("cookie", ""))]
+        given += [bearer] if kind.lower() == "bearer" else []
+        return any(hmac.compare_digest(each.encode(), self._token.encode()) for each in given)
+
+
+def _welcome(token: str) -> Response:
+    """Keep the token in a cookie, and out of the address."""
+    response = RedirectResponse("/", 303)
+    response.set_cookie(COOKIE, token, httponly=True, samesite="strict")
+    return response
+
+
+def _query(scope: Scope) -> dict[str, list[str]]:
+    try:
+        return parse_qs(scope["query_string"].decode("latin-1"), max_num_fields=50)
+    except ValueError:
+        return {}
+
+
+def _cookie(text: str) -> str:
+    try:
+        found = SimpleCookie(text).get(COOKIE)
+    except CookieError:
+        return ""
+    return "" if found is None else found.value

@@ -1,0 +1,101 @@
+"""What can be asked, described for programs (spec.openapis.org/oas/v3.1.0)."""
+
+from collections.abc import Sequence
+from typing import Any, get_args
+
+import msgspec
+
+from .. import __version__
+from ..engine.insight import Insight
+from .asked import LENGTHS, MOST_ROWS, NAMES, TIMES, TYPES, Output
+from .frame import Frame, Point
+
+PRODUCT = {"type": "string", "pattern": "^[A-Z0-9]{1,20}-[A-Z0-9]{1,20}$", "examples": ["ETH-USD"]}
+PARAMETERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "product_id": ("Of this product alone.", PRODUCT),
+    "length": ("Bars of this length alone.", {"enum": list(LENGTHS)}),
+    "start": ("Rows of this time and later, UTC where no zone is said.", {"type": "string", "format": "date-time"}),
+    "end": ("Rows of earlier times only.", {"type": "string", "format": "date-time"}),
+    "limit": ("How many rows.", {"type": "integer", "minimum": 1, "maximum": MOST_ROWS, "default": 1000}),
+    "after": ("Rows to leave out: `next` of the page before.", {"type": "integer", "minimum": 0, "default": 0}),
+    "format": ("How to give them.", {"enum": list(get_args(Output)), "default": "json"}),
+}
+ERROR = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {"error": {"type": "string"}, "hint": {"type": "string"}},
+}
+
+
+def openapi() -> dict[str, Any]:
+    """Give the description."""
+    (frame, insight, point), components = msgspec.json.schema_components(
+        [Frame, Insight, Point], ref_template="#/components/schemas/{name}"
+    )
+    followed = {"live": {"anyOf": [frame, {"type": "null"}]}, "lake": {"type": "array", "items": PRODUCT}}
+    newest = {"state": {"type": "string"}, "is_live": {"type": "boolean"}, "now": {"type": "string"}}
+    paths = {
+        "/api/products": _path("All products in a line each.", _object(followed | {"has_lake": {"type": "boolean"}})),
+        "/api/insights/{product_id}": _path(
+            "The newest insight of a product, live.",
+            _object(newest | {"insight": {"anyOf": [insight, {"type": "null"}]}}),
+            [_of_path()],
+        ),
+        "/api/chart/{product_id}": _path(
+            "What the charts of a product show, oldest first, a point a second at most.",
+            _object({"points": {"type": "array", "items": point}}),
+            [_of_path()],
+        ),
+        "/api/stream": _path(
+            "The newest frame, a few times a second, as server-sent events; each is JSON as the schema Frame.",
+            {"type": "string"},
+            [_of_query("product_id")],
+            kind="text/event-stream",
+        ),
+        **{f"/api/{name}": _table(name) for name in TIMES},
+    }
+    about = "Live figures of Coinbase's market data, and the tables of a lake. Nothing can be changed here."
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "coinbase_insights", "version": __version__, "description": about},
+        "paths": paths,
+        "components": {"schemas": {**components, "Error": ERROR}},
+    }
+
+
+def _object(properties: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "required": list(properties), "properties": properties}
+
+
+def _table(name: str) -> dict[str, Any]:
+    rows = _object({"rows": {"type": "array", "items": {"type": "object"}}, "next": {"type": ["integer", "null"]}})
+    path = _path(f"Rows of the lake's table {name}, by time.", rows, [_of_query(each) for each in NAMES[name]])
+    contents = path["get"]["responses"]["200"]["content"]
+    contents |= {kind: {"schema": {"type": "string"}} for output, kind in TYPES.items() if output != "json"}
+    path["get"]["responses"]["304"] = {"description": "What you have is still right (If-None-Match)."}
+    return path
+
+
+def _path(
+    about: str,
+    schema: dict[str, Any],
+    parameters: Sequence[dict[str, Any]] = (),
+    kind: str = "application/json",
+) -> dict[str, Any]:
+    refused = {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}}
+    answers = {
+        "200": {"description": "Well.", "content": {kind: {"schema": schema}}},
+        "400": {"description": "A parameter is wrong; the answer says which.", **refused},
+        "404": {"description": "There is no such product, or no lake.", **refused},
+        "503": {"description": "The lake cannot be read now, or too many look.", **refused},
+    }
+    return {"get": {"summary": about, "parameters": list(parameters), "responses": answers}}
+
+
+def _of_path() -> dict[str, Any]:
+    return {"name": "product_id", "in": "path", "required": True, "schema": PRODUCT}
+
+
+def _of_query(name: str) -> dict[str, Any]:
+    about, schema = PARAMETERS[name]
+    return {"name": name, "in": "query", "required": False, "description": about, "schema": schema}

@@ -1,0 +1,128 @@
+// What a lake holds: bars with their gaps, how good the forecasts of each hour were, and when there was no data.
+
+import { createChart, CandlestickSeries } from "/lightweight-charts.mjs";
+import { chartOptions, colours, prices } from "/charts.js";
+
+const at = (id) => document.getElementById(id);
+const SECONDS = { "1m": 60, "5m": 300, "1h": 3600 };
+const PAGES = 12; // Of 10,000 bars: more than a year of five minutes.
+let chart = null;
+let candles = null;
+let asked = 0;
+
+export function startHistory(products, chosen) {
+  at("history").hidden = false;
+  if (!products.length) {
+    at("history-said").textContent = "There are no bars in this lake yet: coinbase_insights build makes them.";
+    at("choice").hidden = true;
+    return;
+  }
+  at("past").replaceChildren(...products.map((name) => Object.assign(document.createElement("option"), { value: name, textContent: name })));
+  if (products.includes(chosen)) at("past").value = chosen;
+  chart = createChart(at("bars"), chartOptions({ seconds: false }));
+  const colour = colours();
+  candles = chart.addSeries(CandlestickSeries, { upColor: colour.good, downColor: colour.bad, wickUpColor: colour.good, wickDownColor: colour.bad, borderVisible: false });
+  at("choice").addEventListener("change", load);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => chart.applyOptions(chartOptions({ seconds: false })));
+  load();
+}
+
+async function load() {
+  asked += 1;
+  const mine = asked;
+  const [product, length] = [at("past").value, at("length").value];
+  at("history-said").textContent = "reading …";
+  showDownloads(product, length);
+  try {
+    const bars = await all("bars", { product_id: product, length });
+    const [scores, gaps] = await Promise.all([all("scores", { product_id: product }), all("gaps", {})]);
+    if (mine !== asked) return;
+    candles.setData(withGaps(bars, SECONDS[length]));
+    candles.applyOptions({ priceFormat: formatOf(bars) });
+    chart.timeScale().fitContent();
+    showRows("scores", scores.toReversed().slice(0, 500), scoreRow, "No hour is over yet.");
+    showRows("gaps", gaps.filter((gap) => gap.product_id === null || gap.product_id === product).toReversed().slice(0, 500), gapRow, "None.");
+    at("history-said").textContent = bars.length ? `${bars.length.toLocaleString("en-US")} bars, from ${clean(bars[0].start)} to ${clean(bars.at(-1).start)} UTC` : "No bar of this length is over yet.";
+  } catch (error) {
+    if (mine === asked) at("history-said").textContent = `The lake cannot be read now: ${error.message}`;
+  }
+}
+
+async function all(table, values) {
+  const rows = [];
+  let after = 0;
+  for (let page = 0; page < PAGES && after !== null; page += 1) {
+    const answer = await fetch(`/api/${table}?${new URLSearchParams({ ...values, limit: "10000", after: String(after) })}`);
+    const found = await answer.json();
+    if (answer.status === 503 && rows.length === 0 && /has no table/.test(found.error)) return [];
+    if (!answer.ok) throw new Error(found.error);
+    rows.push(...found.rows);
+    after = found.next;
+  }
+  return rows;
+}
+
+const seconds = (time) => Date.parse(`${time}Z`) / 1000;
+const clean = (time) => time.replace("T", " ").slice(0, 16);
+
+// Where bars are missing there was no data: as many empty places as there would have been bars, up to a day of them.
+function withGaps(bars, length) {
+  const found = [];
+  let before = null;
+  for (const bar of bars) {
+    const time = seconds(bar.start);
+    if (before !== null) for (let missing = before + length; missing < time && found.length < 200000 && missing - before < 86400; missing += length) found.push({ time: missing });
+    found.push({ time, open: bar.open, high: bar.high, low: bar.low, close: bar.close });
+    before = time;
+  }
+  return found;
+}
+
+function formatOf(bars) {
+  const places = Math.min(8, Math.max(2, ...bars.slice(-50).map((bar) => (String(bar.close).split(".")[1] || "").length)));
+  return prices(places);
+}
+
+function showRows(id, rows, make, nothing) {
+  const body = at(id);
+  body.replaceChildren(...rows.map(make));
+  if (!rows.length) {
+    const cell = body.insertRow().insertCell();
+    cell.colSpan = 9;
+    cell.textContent = nothing;
+  }
+}
+
+function rowOf(texts, numbersFrom) {
+  const row = document.createElement("tr");
+  texts.forEach(([text, kind], number) => {
+    const cell = row.insertCell();
+    cell.textContent = text;
+    cell.className = `${number >= numbersFrom ? "number" : ""} ${kind || ""}`.trim();
+  });
+  return row;
+}
+
+const percent = (value, places) => (value === null ? "—" : `${(100 * value).toFixed(places)} %`);
+
+function scoreRow(score) {
+  const isSure = score.p_value !== null && score.p_value < 0.05;
+  const kind = isSure && score.skill !== null ? (score.skill > 0 ? "better" : "worse") : "";
+  const p = score.p_value === null ? "—" : score.p_value < 0.001 ? "<0.001" : score.p_value.toFixed(3);
+  return rowOf([[clean(score.hour)], [score.scored.toLocaleString("en-US")], [percent(score.skill, 2), kind], [p], [percent(score.band_hit_rate, 1)]], 1);
+}
+
+function gapRow(gap) {
+  const length = gap.end === null ? "not over" : ((Date.parse(`${gap.end}Z`) - Date.parse(`${gap.start}Z`)) / 1000).toLocaleString("en-US", { maximumFractionDigits: 1 });
+  const row = rowOf([[gap.start.replace("T", " ").slice(0, 19)], [length], [gap.cause]], 1);
+  row.cells[2].className = "";
+  return row;
+}
+
+function showDownloads(product, length) {
+  const links = [["CSV", "csv"], ["Parquet", "parquet"], ["Arrow", "arrow"]].map(([name, format]) => {
+    const query = new URLSearchParams({ product_id: product, length, limit: "10000", format });
+    return Object.assign(document.createElement("a"), { href: `/api/bars?${query}`, textContent: name, download: `bars-${product}-${length}.${format}` });
+  });
+  at("downloads").replaceChildren("First 10,000 bars: ", ...links.flatMap((link) => [link, " "]));
+}

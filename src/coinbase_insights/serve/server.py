@@ -1,0 +1,114 @@
+"""Open the port, and keep the board up to date as long as the source lasts."""
+
+import asyncio
+import socket
+import time
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import NamedTuple
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from ..errors import UsageError
+from ..message import Item
+from ..running import until_signal
+from ..watch import Watch
+from .board import Board
+
+FRAME = 0.25
+"""Seconds between two frames at the least."""
+SLOWEST = 1.0
+"""Seconds between two frames at the most: how old a quote is changes too."""
+GRACE = 1
+"""Seconds that pages get at the end."""
+Source = Callable[[Watch], AsyncGenerator[Item]]
+Check = Callable[[], list[str]]
+
+
+class Server(uvicorn.Server):
+    """Answers until it is told to end; signals are none of its business."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to whoever runs it."""
+        yield
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Open a port; 0 takes a free one. Raises UsageError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except (OSError, UnicodeError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise UsageError(
+            f"{host}:{port} cannot be listened on: {why}.", "Name another --port; 0 takes a free one."
+        ) from error
+
+
+async def serve(app: ASGIApp, listener: socket.socket, work: "Work") -> None:
+    """Answer until the work is done. Raises what the work raises."""
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        timeout_graceful_shutdown=GRACE,
+        timeout_keep_alive=30,
+        ws="none",
+    )
+    server = Server(config)
+    answering = asyncio.create_task(server.serve([listener]))
+    try:
+        await work.run()
+    finally:
+        work.board.end()
+        server.should_exit = True
+        await answering
+
+
+class Watched(NamedTuple):
+    """What is shown live."""
+
+    watch: Watch
+    source: Source
+    check: Check | None = None
+
+
+class Work:
+    """What goes on behind the page: nothing but waiting where only a lake is shown."""
+
+    def __init__(self, board: Board, watched: Watched | None, seconds: float | None) -> None:
+        """Start nothing yet."""
+        self.board = board
+        self._watched = watched
+        self._seconds = seconds
+
+    async def run(self) -> None:
+        """Work until a signal, or until the time is over; what a recording ended with stays to be seen until then."""
+        if self._watched is None:
+            await until_signal(self._seconds)
+            return
+        began = time.monotonic()
+        watch, source, check = self._watched
+        showing = asyncio.create_task(self._show(watch))
+        try:
+            await watch.run(source(watch), self._seconds, check)
+            if not watch.ended_by:
+                left = None if self._seconds is None else max(0.0, self._seconds - (time.monotonic() - began))
+                await until_signal(left)
+        finally:
+            showing.cancel()
+            with suppress(asyncio.CancelledError):
+                await showing
+
+    async def _show(self, watch: Watch) -> None:
+        shown_at = -SLOWEST
+        while True:
+            now = time.monotonic()
+            if self.board.is_changed or now - shown_at >= SLOWEST:
+                shown_at = now
+                self.board.show(watch.seen())
+            await asyncio.sleep(FRAME)
