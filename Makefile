@@ -58,7 +58,7 @@ clients: .venv/.dev $(CLIENTS:%=.venv-clients/%/.ready) ## point real Coinbase c
 	@echo "clients: pytest tests/clients"
 	@$(BIN)/python -m pytest --quiet tests/clients $(ARGS)
 
-components: .venv/.dev .components/azurite/.ready .components/kafka/.ready ## a real object store and broker (needs npm, mvn, Java)
+components: .venv/.dev .components/azurite/.ready .components/kafka/.ready .components/page/.ready ## a real object store, broker and browser (needs npm, mvn, Java, chromium)
 	@echo "components: pytest tests/components"
 	@$(BIN)/python -m pytest --quiet tests/components $(call rows,components) $(ARGS)
 
@@ -134,6 +134,14 @@ $(BIN)/pip:
 	@echo "setup: .components/azurite"
 	@command -v npm >/dev/null || { echo "error: there is no npm here; it comes with Node.js" >&2; exit 1; }
 	@mkdir -p $(@D) && cp requirements/azurite/package.json requirements/azurite/package-lock.json $(@D)/
+	@cd $(@D) && npm ci --silent --no-audit --no-fund --ignore-scripts
+	@touch $@
+
+.components/page/.ready: requirements/page/package-lock.json
+	@echo "setup: .components/page"
+	@command -v npm >/dev/null || { echo "error: there is no npm here; it comes with Node.js" >&2; exit 1; }
+	@command -v chromium >/dev/null || { echo "error: there is no chromium here; on Debian: sudo apt-get install chromium" >&2; exit 1; }
+	@mkdir -p $(@D) && cp requirements/page/package.json requirements/page/package-lock.json $(@D)/
 	@cd $(@D) && npm ci --silent --no-audit --no-fund --ignore-scripts
 	@touch $@
 

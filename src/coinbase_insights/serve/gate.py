@@ -8,7 +8,7 @@ import hmac
 from collections.abc import Mapping
 from http.cookies import CookieError, SimpleCookie
 from typing import NamedTuple
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, RedirectResponse, Response
@@ -72,7 +72,7 @@ class Gate:
         host, origin = headers.get("host", ""), headers.get("origin")
         if host not in self._hosts:
             return Refusal(403, "this is not the name of this server")
-        if origin is not None and urlsplit(origin).netloc != host:
+        if origin is not None and origin not in (f"http://{host}", f"https://{host}"):
             return Refusal(403, "a page of another origin may not ask")
         is_page = scope["path"] == "/"
         if headers.get("sec-fetch-site", "same-origin") in ("cross-site", "same-site") and not is_page:

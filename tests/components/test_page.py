@@ -1,0 +1,194 @@
+"""The page in a real browser: what a person sees, with the keyboard too, and when the server goes and comes back."""
+
+import json
+import os
+import re
+import shutil
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from coinbase_insights.lake.build import build
+from lakes import lake_of, long_walk
+from site_of import Site, serving
+
+CHROMIUM = shutil.which("chromium")
+AXE = Path(__file__).parents[2] / ".components/page/node_modules/axe-core/axe.min.js"
+WIDTHS = (390, 1280, 1920)
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None and os.environ.get("CI") != "true", reason="there is no chromium here")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield found
+        found.close()
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> str:
+    found = lake_of(tmp_path_factory.mktemp("lake"), long_walk(3.5))
+    build(found, "ticker", "tilt")
+    return found
+
+
+@pytest.fixture(scope="module")
+def site(lake: str) -> Iterator[Site]:
+    with serving("--demo", "--speed", "60", "--lake", lake) as found:
+        yield found
+
+
+class Seen:
+    """A page, and what a browser says of it that nobody should have to read."""
+
+    def __init__(self, page: Page, site: Site) -> None:
+        self.page = page
+        self.complaints: list[str] = []
+        self.foreign: list[str] = []
+        page.on("console", lambda said: self._complain(said.type, said.text))
+        page.on("pageerror", lambda error: self._complain("error", str(error)))
+        page.on("request", lambda request: self._hear(request.url, f"http://{site.host}/"))
+        page.goto(f"http://{site.host}/")
+
+    def _complain(self, kind: str, text: str) -> None:
+        if kind in ("error", "warning"):
+            self.complaints.append(text)
+
+    def _complain(self, kind: str, text: str) -> None:
+        if kind in ("error", "warning"):
+            self.complaints.append(text)
+
+    def _hear(self, url: str, own: str) -> None:
+        if not url.startswith((own, "data:")):
+            self.foreign.append(url)
+
+
+@pytest.fixture
+def seen(browser: Browser, site: Site) -> Iterator[Seen]:
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    yield Seen(context.new_page(), site)
+    context.close()
+
+
+def test_figures_come_and_change_by_themselves(seen: Seen, site: Site) -> None:
+    page = seen.page
+    expect(page.locator("#word")).to_have_text("● SIMULATED 60x")
+    expect(page.locator("#best_bid")).to_have_text(re.compile(r"[0-9,]+\.[0-9]{2}"))
+    before = page.locator("#counts").inner_text()
+    expect(page.locator("#counts")).not_to_have_text(before)
+
+    assert page.locator("#price canvas").count() > 0
+    assert (seen.complaints, seen.foreign) == ([], [])
+
+
+def test_a_product_is_chosen_with_the_keyboard_and_kept_in_the_address(seen: Seen) -> None:
+    page = seen.page
+    button = page.get_by_role("button", name="ETH-USD")
+    button.focus()
+    page.keyboard.press("Enter")
+
+    expect(page.locator("#product")).to_have_text("ETH-USD")
+    expect(page.locator("#best_bid_size")).to_contain_text("ETH")
+    assert page.url.endswith("?product=ETH-USD")
+    assert page.locator("#rows tr[aria-current=true]").inner_text().startswith("ETH-USD")
+    page.reload()
+    expect(page.locator("#product")).to_have_text("ETH-USD")
+
+
+def test_the_first_key_leads_past_the_head(seen: Seen) -> None:
+    seen.page.keyboard.press("Tab")
+
+    assert seen.page.evaluate("document.activeElement.textContent") == "Skip to the figures"
+
+
+def test_the_history_of_a_lake_is_shown_and_can_be_chosen(seen: Seen) -> None:
+    page = seen.page
+    expect(page.locator("#history-said")).to_contain_text("bars, from 2026-")
+    five = page.locator("#history-said").inner_text()
+    page.locator("#length").select_option("1m")
+    expect(page.locator("#history-said")).not_to_have_text(five)
+
+    assert page.locator("#scores tr").count() > 1
+    assert page.locator("#gaps tr").count() > 1
+    assert page.locator("#bars canvas").count() > 0
+    with page.expect_download() as download:
+        page.get_by_role("link", name="CSV").click()
+    assert Path(download.value.path()).read_text().startswith('"product_id"')
+    assert seen.complaints == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_it_fits_every_width_and_whoever_needs_contrast_or_a_reader(
+    width: int, scheme: Any, browser: Browser, site: Site
+) -> None:
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, bypass_csp=True)
+    page = context.new_page()
+    page.goto(f"http://{site.host}/")
+    expect(page.locator("#best_bid")).to_have_text(re.compile(r"[0-9]"))
+    expect(page.locator("#history-said")).to_contain_text("bars, from")
+    page.add_script_tag(path=AXE)
+    found = page.evaluate("axe.run().then((result) => result.violations)")
+    overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    context.close()
+
+    assert [(each["id"], each["nodes"][0]["html"]) for each in found if each["impact"] in ("serious", "critical")] == []
+    assert overflow == 0
+
+
+def test_a_server_that_goes_is_said_at_once_and_one_that_comes_back_is_heard(browser: Browser) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    context = browser.new_context()
+    page = context.new_page()
+    with serving("--demo", "--speed", "60", port=port) as site:
+        page.goto(f"http://{site.host}/")
+        expect(page.locator("#word")).to_have_text("● SIMULATED 60x")
+    expect(page.locator("#word")).to_have_text("■ NO SERVER", timeout=10_000)
+    expect(page.locator("#alarm")).to_contain_text("No figure below is current.")
+    assert page.locator("#best_bid").inner_text() == "—"
+    assert page.locator("#w-mid_price td").first.inner_text() == "—"
+
+    with serving("--demo", "--speed", "60", port=port):
+        expect(page.locator("#word")).to_have_text("● SIMULATED 60x", timeout=15_000)
+        expect(page.locator("#best_bid")).to_have_text(re.compile(r"[0-9]"))
+        expect(page.locator("#alarm")).to_be_hidden()
+    context.close()
+
+
+def test_what_the_feed_says_is_never_read_as_html(browser: Browser, tmp_path: Path) -> None:
+    evil = "<img src=x onerror=alert(1)>"
+    recording = tmp_path / "evil.rec"
+    message = {"type": evil, "product_id": evil, "reason": evil, "message": evil}
+    recording.write_text(f"1775428200000000000\t{json.dumps(message)}\n1775428201000000000\t#lost {evil}\n")
+    context = browser.new_context()
+    page = context.new_page()
+    asked: list[str] = []
+    page.on("dialog", lambda dialog: asked.append(dialog.message))
+
+    with serving("--from", str(recording), "-p", "ETH-USD", "--speed", "max") as site:
+        page.goto(f"http://{site.host}/")
+        expect(page.locator("#word")).to_have_text("■ ENDED")
+
+    assert (page.locator("img").count(), asked) == (0, [])
+    context.close()
+
+
+def test_nothing_but_the_page_is_loaded_and_that_is_little(browser: Browser, site: Site) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    sizes: list[int] = []
+    page.on("response", lambda answer: sizes.append(int(answer.headers.get("content-length", "0"))))
+    page.goto(f"http://{site.host}/")
+    expect(page.locator("#best_bid")).to_have_text(re.compile(r"[0-9]"))
+    paint = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
+    context.close()
+
+    assert sum(sizes) < 300_000
+    assert paint > 0

@@ -1,0 +1,296 @@
+"""The page's server: the same figures as everywhere, for whoever may ask, and for nobody else."""
+
+import itertools
+import json
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any, get_args
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from pyarrow import csv
+
+from coinbase_insights.lake.answer import json_lines
+from coinbase_insights.lake.ask import ask
+from coinbase_insights.lake.build import build
+from coinbase_insights.serve.asked import TIMES
+from coinbase_insights.serve.board import Board
+from coinbase_insights.serve.frame import figures, frame
+from coinbase_insights.serve.openapi import openapi
+from coinbase_insights.show.screen import screen
+from coinbase_insights.show.view import LineState
+from lakes import lake_of, long_walk
+from site_of import PROGRAM, Site, serving, typed
+from views import BTC, ETH, FEW_QUOTES, NO_QUOTES, NO_SIZES, SHIB, Market, view
+
+TOKEN = "a-secret-of-many-letters"
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> str:
+    found = lake_of(tmp_path_factory.mktemp("lake"), long_walk(3.5))
+    build(found, "ticker", "tilt")
+    return found
+
+
+@pytest.fixture(scope="module")
+def site(lake: str) -> Iterator[Site]:
+    """A lake that was played to its end, and is shown."""
+    with serving("--from", lake, "--channel", "ticker", "--speed", "max", "--lake", lake) as found:
+        while found.json("/api/products")["live"]["state"] != "ENDED":
+            pass
+        yield found
+
+
+def test_the_newest_insight_is_the_last_line_of_run(site: Site, lake: str) -> None:
+    words = ("run", "--from", lake, "--channel", "ticker", "--speed", "max", "--format", "json")
+    done = subprocess.run((*PROGRAM, *words), capture_output=True, text=True, check=True)
+    lines = [line for line in map(json.loads, done.stdout.splitlines()) if line["type"] == "insight"]
+
+    for product_id in ("BTC-USD", "ETH-USD"):
+        (*_, last) = (line for line in lines if line["product_id"] == product_id)
+        found = site.json(f"/api/insights/{product_id}")["insight"]
+        assert found | {"missed": 0} == last | {"missed": 0}  # What was missed after the quote is counted as well.
+
+
+@pytest.mark.parametrize("state", get_args(LineState))
+@pytest.mark.parametrize("market", [ETH, BTC, SHIB, NO_QUOTES, FEW_QUOTES, NO_SIZES])
+def test_every_figure_of_the_page_is_written_as_on_the_terminal(market: Market, state: LineState) -> None:
+    seen = view(state, market)
+    drawn = screen(seen, 200, 60).plain
+
+    found = figures(seen, seen.products[0])
+    texts = [found.best_bid, found.best_ask, found.spread, found.max_spread, found.forecast, found.max_spread_time]
+    texts += [text for row in found.windows.values() for text in row]
+
+    assert [text for text in texts if text not in drawn] == []
+    assert frame(seen, "").detail in drawn
+
+
+def test_a_frame_and_the_description_of_the_api_say_the_same(site: Site) -> None:
+    schemas = openapi()["components"]["schemas"]
+
+    with site.stream("ETH-USD") as frames:
+        found = next(frames)
+
+    assert set(found) == set(schemas["Frame"]["properties"])
+    assert set(found["figures"]) == set(schemas["Figures"]["properties"])
+    assert found["figures"]["product_id"] == "ETH-USD"
+    assert site.json("/api/openapi.json") == json.loads(json.dumps(openapi()))
+
+
+def test_the_chart_ends_with_the_newest_insight(site: Site) -> None:
+    points = site.json("/api/chart/ETH-USD")["points"]
+    newest = site.json("/api/insights/ETH-USD")["insight"]
+
+    assert len(points) > 1
+    assert [point[0] for point in points] == sorted({point[0] for point in points})
+    assert (points[-1][1], points[-1][3]) == (newest["mid_price"], newest["forecast"]["value"])
+
+
+@pytest.mark.parametrize("table", TIMES)
+def test_pages_of_a_table_add_up_to_what_sql_says(table: str, site: Site, lake: str) -> None:
+    query = f'select * from {table} order by "{TIMES[table]}", product_id'
+    expected = sorted(json_lines(ask(lake, query)))
+    limit = len(expected) // 3 + 1
+    rows: list[Any] = []
+    after: int | None = 0
+    while after is not None:
+        page = site.json(f"/api/{table}?limit={min(limit, 10_000)}&after={after}")
+        rows += page["rows"]
+        after = page["next"]
+
+    assert sorted(map(json.dumps, rows)) == expected
+
+
+def test_rows_are_chosen_by_product_length_and_time(site: Site, lake: str) -> None:
+    found = site.json(
+        "/api/bars?product_id=ETH-USD&length=1m&start=2026-04-05T23:00:00Z&end=2026-04-06T01:00:00%2B01:00"
+    )
+
+    starts = [row["start"] for row in found["rows"]]
+    expected = ask(
+        lake,
+        "select start from bars where product_id = 'ETH-USD' and length = '1m' and start >= '2026-04-05 23:00:00' "
+        "and start < '2026-04-06 00:00:00' order by 1",
+    )
+    assert starts == [json.loads(line)["start"] for line in json_lines(expected)]
+    assert len(starts) > 10
+
+
+def test_every_format_holds_the_same_rows(site: Site) -> None:
+    rows = site.json("/api/bars?length=5m")["rows"]
+    found = {name: site.ask(f"/api/bars?length=5m&format={name}") for name in ("csv", "arrow", "parquet")}
+
+    tables = [
+        csv.read_csv(BytesIO(found["csv"][2])),
+        pa.ipc.open_stream(found["arrow"][2]).read_all(),
+        pq.read_table(BytesIO(found["parquet"][2])),
+    ]
+    for table in tables:
+        assert table.column("close").to_pylist() == pytest.approx([row["close"] for row in rows], rel=1e-15)
+    assert found["csv"][1]["content-type"].startswith("text/csv")
+
+
+def test_what_has_not_changed_is_not_sent_again(site: Site, lake: str) -> None:
+    tag = site.ask("/api/bars")[1]["etag"]
+
+    assert site.ask("/api/bars", If_None_Match=tag)[::2] == (304, b"")
+    assert site.ask("/api/bars?length=1m", If_None_Match=tag)[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/api/bars?length=2m", "is no length of bars"),
+        ("/api/bars?limit=0", "is no limit"),
+        ("/api/bars?limit=1e3", "is no limit"),
+        ("/api/bars?product_id=%3Cscript%3E", "is not a product id"),
+        ("/api/bars?start=yesterday", "is no time"),
+        ("/api/bars?end=0001-01-01T00:00:00%2B23:00", "is no time"),
+        ("/api/bars?format=exe", "is no format"),
+        ("/api/bars?where=1", "is no parameter of bars"),
+        ("/api/gaps?length=1m", "is no parameter of gaps"),
+        ("/api/insights/..%2f..%2fetc", "there is nothing here"),
+        ("/api/insights/eth-usd", "is not a product id"),
+        ("/api/insights/XXX-YYY", "is not followed here"),
+        ("/../../etc/passwd", "there is nothing here"),
+        ("/page.css/..%00", "there is nothing here"),
+    ],
+)
+def test_what_cannot_be_is_said_in_a_line(path: str, said: str, site: Site) -> None:
+    status, _, body = site.ask(path)
+
+    assert status in (400, 404)
+    assert said in json.loads(body)["error"]
+
+
+NAMES = (
+    "evil.example",
+    "evil.example:80",
+    "127.0.0.1",
+    "localhost:1",
+    "127.0.0.1.evil.example",
+    "",
+    "[::1]",
+    "0.0.0.0",
+)
+ORIGINS = ("https://evil.example", "null", "http://127.0.0.1:1", "http://localhost", "file://", "http://[bad")
+PATHS = ("/", "/api/products", "/api/stream", "/metrics")
+METHODS = ("POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE")
+
+
+def test_no_probe_of_a_stranger_gets_through(site: Site) -> None:
+    probes: list[tuple[str, str, dict[str, str]]] = [
+        *((path, "GET", {"Host": name}) for path, name in itertools.product(PATHS, NAMES)),
+        *((path, "GET", {"Origin": origin}) for path, origin in itertools.product(PATHS, ORIGINS)),
+        *((path, method, {}) for path, method in itertools.product(PATHS, METHODS)),
+        *((path, "GET", {"Sec_Fetch_Site": "cross-site"}) for path in PATHS[1:]),
+    ]
+    got = [site.ask(path, method, **headers) for path, method, headers in probes]
+
+    assert len(probes) >= 50
+    assert {status for status, _, _ in got} <= {400, 403, 405}
+    assert all(b"product" not in body and b"<html" not in body for _, _, body in got)
+    assert all("access-control-allow-origin" not in headers for _, headers, _ in got)
+
+
+def test_whatever_is_sent_may_load_nothing_from_anywhere_else(site: Site) -> None:
+    for path in ("/", "/page.js", "/api/products", "/nothing"):
+        _, headers, _ = site.ask(path)
+        assert "default-src 'none'" in headers["content-security-policy"]
+        assert headers["x-content-type-options"] == "nosniff"
+        assert "server" not in headers
+
+
+def test_another_address_needs_a_token_and_lets_in_who_has_it(lake: str) -> None:
+    refused = subprocess.run(
+        (*PROGRAM, "serve", "--lake", lake, "--host", "0.0.0.0"), capture_output=True, text=True, check=False
+    )
+    assert refused.returncode == 2
+    assert "would let anybody in" in refused.stderr
+
+    with serving("--lake", lake, "--token", TOKEN) as site:
+        without, wrong = site.ask("/api/products")[0], site.ask("/api/products?token=wrong")[0]
+        bearer = site.ask("/api/products", Authorization=f"Bearer {TOKEN}")[0]
+        welcome, headers, _ = site.ask(f"/?token={TOKEN}")
+        cookie = headers["set-cookie"].split(";")[0]
+        with_cookie = site.ask("/", Cookie=cookie)[0]
+
+    assert (without, wrong, bearer, welcome, with_cookie) == (401, 401, 200, 303, 200)
+    assert headers["location"] == "/"
+    assert "HttpOnly" in headers["set-cookie"]
+    assert "SameSite=strict" in headers["set-cookie"]
+
+
+def test_it_listens_on_this_machine_alone(site: Site) -> None:
+    listening = [line.split()[1] for line in Path("/proc/net/tcp").read_text().splitlines()[1:] if " 0A " in line]
+
+    assert [name for name in listening if name.endswith(f":{site.port:04X}")] == [f"0100007F:{site.port:04X}"]
+
+
+def test_a_viewer_that_is_dead_holds_up_nobody_and_the_end_comes_at_once(lake: str) -> None:
+    with serving("--demo", "--speed", "60") as site:
+        dead = [socket.create_connection(("127.0.0.1", site.port)) for _ in range(20)]
+        for line in dead:
+            line.sendall(f"GET /api/stream?product_id=ETH-USD HTTP/1.1\r\nHost: {site.host}\r\n\r\n".encode())
+        with site.stream("ETH-USD") as frames:
+            seen = [next(frames) for _ in range(12)]
+        began = time.monotonic()
+        site.process.send_signal(signal.SIGTERM)
+        site.process.wait(10)
+        took = time.monotonic() - began
+        for line in dead:
+            line.close()
+
+    assert len({found["figures"]["point"][0] for found in seen if found["figures"]["point"]}) > 5
+    assert (site.process.returncode, took < 3.0) == (0, True)
+
+
+def test_health_readiness_and_metrics_are_told(site: Site) -> None:
+    assert site.ask("/healthz")[0] == 200
+    assert site.ask("/readyz")[0] == 200
+    assert b"coinbase_insights_quotes_total " in site.ask("/metrics")[2]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "serve needs something to show."),
+        (("--demo", "-p", "XXX-USD"), "does not trade XXX-USD"),
+        (("--demo", "--from", "x"), "are two sources"),
+        (("-p", "ETH-USD", "--speed", "2"), "--speed is that of"),
+        (("--lake", "nowhere"), "There is no lake in nowhere."),
+        (("--from", "nowhere"), "nowhere"),
+        (("--demo", "--token", "short"), "The token is too weak."),
+    ],
+)
+def test_what_cannot_be_served_is_said_at_once(words: tuple[str, ...], said: str) -> None:
+    done = subprocess.run(
+        (*PROGRAM, "serve", "--port", "0", *words), capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert done.returncode in (2, 4)
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_port_that_is_taken_is_said(site: Site, lake: str) -> None:
+    done = typed("--lake", lake, "--port", str(site.port))
+
+    assert (done.returncode, "cannot be listened on" in done.stderr) == (2, True)
+
+
+def test_a_frame_is_encoded_once_however_many_look() -> None:
+    board = Board()
+    board.show(view("LIVE"))
+
+    assert board.encoded("ETH-USD") is board.encoded("ETH-USD")
+    assert msgspec.json.decode(board.encoded("ETH-USD"))["state"]
