@@ -13,7 +13,7 @@ MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check format lint types contracts docs clients components spark reliability bench lock clean
+.PHONY: help setup demo serve-demo test check format lint types contracts docs clients components spark reliability bench lock clean
 
 help: ## list what you can type
 	@echo "make TARGET            (make demo ARGS=\"...\" passes flags on; PYTHON=python3.12 picks the Python)"
@@ -25,6 +25,9 @@ setup: .venv/.dev ## make .venv, with all that a developer needs
 
 demo: .venv/.run ## watch the built-in exchange in your terminal, no network needed
 	@$(BIN)/coinbase_insights demo $(ARGS)
+
+serve-demo: .venv/.run ## see the built-in exchange on a page, http://127.0.0.1:8080/
+	@$(BIN)/coinbase_insights serve --demo $(ARGS)
 
 test: .venv/.dev ## run the tests
 	@echo "test: pytest"
@@ -76,7 +79,7 @@ bench: .venv/.dev ## measure how fast it is
 lock: .venv/.dev ## pin what pyproject.toml asks for (ARGS=--upgrade: at the newest versions)
 	@echo "lock: requirements/"
 	@$(COMPILE) $(ARGS) pyproject.toml --extra lake --group dev --output-file requirements/dev.txt
-	@$(COMPILE) $(ARGS) pyproject.toml --constraint requirements/dev.txt --output-file requirements/run.txt
+	@$(COMPILE) $(ARGS) pyproject.toml --extra serve --constraint requirements/dev.txt --output-file requirements/run.txt
 	@$(COMPILE) $(ARGS) --group build --constraint requirements/dev.txt --output-file requirements/build.txt
 	@for name in $(CLIENTS); do \
 		$(COMPILE) $(ARGS) requirements/clients/$$name.in --output-file requirements/clients/$$name.txt || exit 1; \

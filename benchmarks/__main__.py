@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from . import building, collecting, folding, page, program, receiving, spark
+from . import building, collecting, folding, page, program, receiving, serving, spark
 from .row import Row, text_table
 
 GROUPS = {
@@ -13,6 +13,7 @@ GROUPS = {
     "collecting": collecting.rows,
     "building": building.rows,
     "spark": spark.rows,
+    "serving": serving.rows,
 }
 
 

@@ -60,10 +60,6 @@ class Seen:
         if kind in ("error", "warning"):
             self.complaints.append(text)
 
-    def _complain(self, kind: str, text: str) -> None:
-        if kind in ("error", "warning"):
-            self.complaints.append(text)
-
     def _hear(self, url: str, own: str) -> None:
         if not url.startswith((own, "data:")):
             self.foreign.append(url)
