@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from . import __version__, cli_build, cli_lake, cli_models, settings
+from . import __version__, cli_build, cli_lake, cli_models, cli_publish, settings
 from .cli_talk import chosen_model, leave_stdout, say_problem
 from .cli_watch import Watching, kept
 from .errors import InsightsError, UnknownProductError, UsageError
@@ -260,6 +260,7 @@ app.command()(cli_lake.verify)
 app.command()(cli_lake.gaps)
 app.command()(cli_build.build)
 app.command()(cli_build.sql)
+app.command()(cli_publish.publish)
 
 
 def _refuse_with(what: str, given: dict[str, object]) -> None:
