@@ -58,7 +58,7 @@ clients: .venv/.dev $(CLIENTS:%=.venv-clients/%/.ready) ## point real Coinbase c
 	@echo "clients: pytest tests/clients"
 	@$(BIN)/python -m pytest --quiet tests/clients $(ARGS)
 
-components: .venv/.dev .components/azurite/.ready .components/kafka/.ready ## a real object store and broker (needs npm, mvn, Java)
+components: .venv/.dev .components/azurite/.ready .components/kafka/.ready ## a real object store, broker and database (needs npm, mvn, Java, postgresql)
 	@echo "components: pytest tests/components"
 	@$(BIN)/python -m pytest --quiet tests/components $(call rows,components) $(ARGS)
 
