@@ -61,7 +61,7 @@ clients: .venv/.dev $(CLIENTS:%=.venv-clients/%/.ready) ## point real Coinbase c
 	@echo "clients: pytest tests/clients"
 	@$(BIN)/python -m pytest --quiet tests/clients $(ARGS)
 
-components: .venv/.dev .components/azurite/.ready .components/kafka/.ready .components/page/.ready ## a real object store, broker and browser (needs npm, mvn, Java, chromium)
+components: .venv/.dev .components/azurite/.ready .components/kafka/.ready .components/page/.ready ## a real object store, broker, database and browser (needs npm, mvn, Java, postgresql, chromium)
 	@echo "components: pytest tests/components"
 	@$(BIN)/python -m pytest --quiet tests/components $(call rows,components) $(ARGS)
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from . import __version__, cli_build, cli_lake, cli_models, cli_serve, settings
+from . import __version__, cli_build, cli_lake, cli_models, cli_publish, cli_serve, settings
 from .cli_talk import chosen_model, leave_stdout, say_problem
 from .cli_watch import Watching, kept, market_speed, refuse_untraded
 from .errors import InsightsError, UnknownProductError, UsageError
@@ -258,6 +258,7 @@ app.command()(cli_lake.verify)
 app.command()(cli_lake.gaps)
 app.command()(cli_build.build)
 app.command()(cli_build.sql)
+app.command()(cli_publish.publish)
 app.command()(cli_serve.serve)
 
 

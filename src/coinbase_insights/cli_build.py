@@ -1,19 +1,17 @@
 """The commands that make tables and ask them: `build` and `sql`. What they need is imported when they are called."""
 
 import sys
-import time
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .cli_talk import chosen_model, lacks, say, say_late
+from .cli_talk import Telling, chosen_model, lacks, say, say_late
 from .errors import UsageError
 from .options import Channel, ChosenForecasterOption, LakeArgument, ModelOption
 
 if TYPE_CHECKING:
     from .engine.model import Model
-    from .lake.step import Progress
 
 
 class Engine(StrEnum):
@@ -80,7 +78,7 @@ def build(
     say(f"{', '.join(f'{rows:,} new {name}' for name, rows in made.items())}")
 
 
-def _on_spark(lake: str, model: "Model", master: str, told: "Telling") -> dict[str, int]:
+def _on_spark(lake: str, model: "Model", master: str, told: Telling) -> dict[str, int]:
     try:
         from .lake.spark import fold_on_spark, session
 
@@ -88,42 +86,6 @@ def _on_spark(lake: str, model: "Model", master: str, told: "Telling") -> dict[s
     except ImportError as error:
         raise lacks("--engine spark", error) from error
     return fold_on_spark(spark, lake, model, told.tell)
-
-
-class Telling:
-    """Says on stderr how far a build has come, how fast it is, and how long it will take."""
-
-    def __init__(self) -> None:
-        """The clock starts now."""
-        self._step = ""
-        self._first = 0
-        self._began = self._said_at = time.monotonic()
-        self._is_open = False
-        self.late: list[str] = []
-        """Products that have begun without what the model has learned."""
-
-    def tell(self, progress: "Progress") -> None:
-        """Hear how far it has come."""
-        now = time.monotonic()
-        self.late += progress.late
-        if progress.step != self._step:
-            self._step, self._first, self._began = progress.step, progress.begun, now - progress.seconds
-        if not sys.stderr.isatty() and now - self._said_at < 10.0:
-            return
-        self._said_at = now
-        rate = (progress.done - self._first) / max(1e-6, now - self._began)
-        left = (progress.of - progress.done) / rate if rate else 0.0
-        text = f"{progress.done:,} of {progress.of:,} {progress.step}, {rate:,.0f}/s, {left:.0f} s left"
-        if sys.stderr.isatty():
-            print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
-            self._is_open = True
-        else:
-            say(text)
-
-    def end(self) -> None:
-        """End the line."""
-        if self._is_open:
-            print(file=sys.stderr)
 
 
 def sql(

@@ -2,18 +2,24 @@
 
 import os
 import sys
+import time
 from typing import TYPE_CHECKING
 
 from .errors import UsageError
 
 if TYPE_CHECKING:
     from .engine.model import Model
-
+    from .lake.step import Progress
 
 EXTRAS = {
-    "confluent_kafka": "lake,kafka", "pyspark": "lake,spark", "starlette": "lake,serve", "uvicorn": "lake,serve",
-}  # fmt: skip
-"""What to install for a library that is not there."""
+    "adbc_driver_manager": "lake,warehouse",
+    "adbc_driver_postgresql": "lake,warehouse",
+    "confluent_kafka": "lake,kafka",
+    "pyspark": "lake,spark",
+    "starlette": "lake,serve",
+    "uvicorn": "lake,serve",
+}
+"""What to install for each library that may be missing; for the others it is `lake`."""
 
 
 def say_problem(message: str, hint: str) -> None:
@@ -30,18 +36,47 @@ def say(text: str) -> None:
     print(safe(text), file=sys.stderr, flush=True)
 
 
+class Telling:
+    """Says on stderr how far a build or publishing has come, how fast it is, and how long it will take."""
+
+    def __init__(self) -> None:
+        """The clock starts now."""
+        self._step = ""
+        self._first = 0
+        self._began = self._said_at = time.monotonic()
+        self._is_open = False
+        self.late: list[str] = []
+        """Products that have begun without what the model has learned."""
+
+    def tell(self, progress: "Progress") -> None:
+        """Hear how far it has come."""
+        now = time.monotonic()
+        self.late += progress.late
+        if progress.step != self._step:
+            self._step, self._first, self._began = progress.step, progress.begun, now - progress.seconds
+        if not sys.stderr.isatty() and now - self._said_at < 10.0:
+            return
+        self._said_at = now
+        rate = (progress.done - self._first) / max(1e-6, now - self._began)
+        left = (progress.of - progress.done) / rate if rate else 0.0
+        text = f"{progress.done:,} of {progress.of:,} {progress.step}, {rate:,.0f}/s, {left:.0f} s left"
+        if sys.stderr.isatty():
+            print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
+            self._is_open = True
+        else:
+            say(text)
+
+    def end(self) -> None:
+        """End the line."""
+        if self._is_open:
+            print(file=sys.stderr)
+
+
 def lacks(what: str, error: ImportError) -> UsageError:
     """Make the error of a part that is not installed."""
-    extras = {
-        "pyspark": "lake,spark",
-        "confluent_kafka": "lake,kafka",
-        "starlette": "serve,lake",
-        "uvicorn": "serve,lake",
-    }
-    extra = extras.get(str(error.name), "lake")
     return UsageError(
         f"{what} needs more than the core: {error.name} is not installed.",
-        f"In a clone of the repository: pip install '.[{extra}]'",
+        f"In a clone of the repository: pip install '.[{EXTRAS.get(str(error.name), 'lake')}]'",
     )
 
 

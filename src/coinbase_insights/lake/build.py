@@ -24,6 +24,7 @@ from ..wire.label import label
 from .analyse import Analysed, analyse, refuse_other
 from .delta import Delta
 from .gaps import Gap
+from .pieces import pieces
 from .quotes import Reading
 from .raw import Raw
 from .step import Progress, Step
@@ -221,22 +222,6 @@ class Folding:
         self._memories.update({product_id: each.memory for product_id, each in found.items()})
         self.late += [product_id for product_id, each in found.items() if each.is_late]
         return list(found.values())
-
-
-def pieces(tables: Iterable[pa.Table], most: int) -> Iterator[pa.Table]:
-    """Give the rows of tables in pieces of so many, the last one perhaps of fewer."""
-    held: list[pa.Table] = []
-    for table in tables:
-        start = 0
-        while start < len(table):
-            part = table.slice(start, most - sum(len(each) for each in held))
-            start += len(part)
-            held.append(part)
-            if sum(len(each) for each in held) == most:
-                yield pa.concat_tables(held)
-                held = []
-    if held:
-        yield pa.concat_tables(held)
 
 
 def by_product(table: pa.Table) -> Iterator[tuple[str, pa.Table]]:

@@ -117,6 +117,11 @@ class Delta:
         """The table's version that we know."""
         return int(self._table.version())
 
+    @property
+    def id(self) -> str:
+        """What no other table has, nor this one when it is made anew."""
+        return str(self._table.metadata().id)
+
     def landed(self, log: str) -> int:
         """Offset behind the last line of a log that is here; 0 when there is none."""
         with reaching(self.url):

@@ -1,0 +1,49 @@
+"""The command that copies tables of a lake into a warehouse. What it needs is imported when it is called."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from .cli_talk import Telling, lacks, say
+from .options import LakeArgument
+
+
+class PublishedTable(StrEnum):
+    """The tables that are published."""
+
+    INSIGHTS = "insights"
+    BARS = "bars"
+    SCORES = "scores"
+    GAPS = "gaps"
+
+
+def publish(
+    lake: LakeArgument,
+    to: Annotated[
+        str, typer.Option("--to", metavar="URL", help="duckdb:///FILE.duckdb or postgresql://USER@HOST/DATABASE.")
+    ],
+    table: Annotated[
+        list[PublishedTable] | None,
+        typer.Option("--table", help="Which table; repeat it for several; all if none is named."),
+    ] = None,
+) -> None:
+    """Copy tables of a lake into a warehouse, for analysts and dashboards; go on where they end there."""
+    try:
+        from .warehouse.address import Address
+        from .warehouse.publish import TABLES
+        from .warehouse.publish import publish as send
+
+        address = Address.parse(to)
+        wanted = [declared for declared in TABLES if table is None or declared.name in table]
+        told = Telling()
+        try:
+            sent = send(lake, address, wanted, told.tell)
+        finally:
+            told.end()
+    except ImportError as error:
+        raise lacks("publish", error) from error
+    for each in sent:
+        if each.is_replaced:
+            say(f"{each.name} was published anew: what was there is not what the lake has")
+    say(f"{', '.join(f'{each.rows:,} new {each.name}' for each in sent)} in {address.shown}")

@@ -1,0 +1,122 @@
+"""Copy tables of the lake into a warehouse, going on where each of them ends there.
+
+A table of the lake grows at its end only, so a row is known by its place in it, and the warehouse notes how many it
+has. A chunk of rows and that note are one transaction: killed at any moment, nothing is doubled or left out.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from ..errors import StorageError
+from ..lake.delta import Delta
+from ..lake.pieces import pieces
+from ..lake.step import Progress
+from ..lake.tables import BARS, GAPS, INSIGHTS, SCORES, Table, schema
+from .address import Address
+from .statements import PUBLISHED, ROW, create, in_warehouse, last_row, migrate, note_of, remove_note, remove_rows
+from .warehouse import Warehouse, open_warehouse
+
+TABLES = (INSIGHTS, BARS, SCORES, GAPS)
+"""Those that are published."""
+AT_ONCE = 200_000
+"""Rows of a chunk, which bounds the memory."""
+
+
+class Sent(NamedTuple):
+    """What became of a table."""
+
+    name: str
+    rows: int
+    """How many are new in the warehouse."""
+    is_replaced: bool
+    """Whether other rows were there before, which the lake no longer has."""
+
+
+def publish(
+    lake: str,
+    address: Address,
+    tables: Sequence[Table] = TABLES,
+    tell: Callable[[Progress], None] = lambda _: None,
+    at_once: int = AT_ONCE,
+) -> list[Sent]:
+    """Bring each table of the warehouse up to that of the lake. `tell` hears how far it has come.
+
+    Raises StorageError where the lake or the warehouse cannot be used, and LockedError where somebody else writes
+    the warehouse; what was committed before stays, and the next call goes on from there.
+    """
+    opened = [Delta(lake, declared) for declared in tables]
+    with closing(open_warehouse(address)) as warehouse:
+        return [Publication(warehouse, table).bring_up(tell, at_once) for table in opened]
+
+
+class Publication:
+    """A table of the lake and its copy in a warehouse."""
+
+    def __init__(self, warehouse: Warehouse, table: Delta) -> None:
+        """Look how far the copy is, and make or mend it where it has not all columns. Raises StorageError."""
+        self._warehouse = warehouse
+        self._table = table
+        self._name = table.declared.name
+        self._end = table.landed(self._name)
+        with warehouse.transaction():
+            self._prepare()
+            self._done, self._is_other = self._look()
+
+    def _prepare(self) -> None:
+        """Make the tables that are not there, and add the columns that they lack."""
+        for declared in (PUBLISHED, in_warehouse(self._table.declared)):
+            there, types = self._warehouse.columns(declared.name), self._warehouse.types
+            made = migrate(declared, types, there) if there else create(declared, types, self._warehouse.indexed)
+            for statement in made:
+                self._warehouse.run(statement)
+        if not there:
+            self._note(0)
+
+    def bring_up(self, tell: Callable[[Progress], None], at_once: int) -> Sent:
+        """Send what is missing, a chunk in a transaction; in the first of them what is of another lake goes."""
+        begun, began, was_other = self._done, time.monotonic(), self._is_other
+        for chunk in self._chunks(at_once):
+            with self._warehouse.transaction():
+                if self._is_other:
+                    self._warehouse.run(remove_rows(self._name))
+                self._warehouse.insert(self._name, numbered(chunk, self._done))
+                self._note(self._done + len(chunk))
+            self._done, self._is_other = self._done + len(chunk), False
+            tell(Progress(f"rows of {self._name}", begun, self._done, self._end, time.monotonic() - began))
+        return Sent(self._name, self._done - begun, was_other)
+
+    def _look(self) -> tuple[int, bool]:
+        """Give how many rows are there that the lake has, and whether those that are there are others."""
+        found = self._warehouse.ask(note_of(self._name))
+        if not found:
+            raise StorageError(
+                f"There is a table {self._name} that `publish` has not made.",
+                "Rename it, or publish into another database.",
+            )
+        ((lake_table, rows),) = found
+        ((last,),) = self._warehouse.ask(last_row(self._name))
+        is_ours = lake_table == self._table.id and rows <= self._end and rows == (0 if last is None else last + 1)
+        return (rows, False) if is_ours else (0, True)
+
+    def _chunks(self, at_once: int) -> Iterable[pa.Table]:
+        """Give the rows that are missing; where those that are there must go, at least a chunk without rows."""
+        if self._is_other and not self._end:
+            return [schema(self._table.declared).empty_table()]
+        return pieces(self._table.rows(self._done, self._end), at_once)
+
+    def _note(self, rows: int) -> None:
+        """Note how many rows are there."""
+        note = [[self._name], [self._table.id], [rows], [time.time_ns() // 1000]]
+        arrays = [pa.array(value).cast(field.type) for value, field in zip(note, schema(PUBLISHED), strict=True)]
+        self._warehouse.run(remove_note(self._name))
+        self._warehouse.insert(PUBLISHED.name, pa.table(arrays, schema=schema(PUBLISHED)))
+
+
+def numbered(rows: pa.Table, first: int) -> pa.Table:
+    """Put the place of each row before its other columns."""
+    return rows.add_column(0, ROW.name, pa.array(np.arange(first, first + len(rows))))

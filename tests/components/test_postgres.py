@@ -1,0 +1,322 @@
+"""Tables of a lake in PostgreSQL: the same row by row, with the server stopped, and publishers killed and met."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from secrets import token_hex
+from typing import Any
+
+import adbc_driver_postgresql.dbapi as adbc
+import pyarrow as pa
+import pytest
+
+from coinbase_insights.errors import LockedError, StorageError
+from coinbase_insights.lake.build import build
+from coinbase_insights.lake.repair import set_aside
+from coinbase_insights.lake.tables import BARS, BUILT, INSIGHTS
+from coinbase_insights.message import Item
+from coinbase_insights.warehouse.address import Address
+from coinbase_insights.warehouse.postgres import Postgres
+from coinbase_insights.warehouse.publish import TABLES, publish
+from coinbase_insights.warehouse.statements import create, in_warehouse
+from lakes import lake_of, long_walk
+from warehouses import (
+    EVERY_KIND,
+    EXTREMES,
+    Ask,
+    assert_same_as_lake,
+    collect_more,
+    command,
+    publisher,
+    whole,
+)
+
+pytestmark = pytest.mark.timeout(180)
+FOLDERS = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+ACCESS = """
+host all guarded 127.0.0.1/32 scram-sha-256
+host all all 127.0.0.1/32 trust
+"""
+
+
+class Server:
+    """One PostgreSQL, that can be stopped and started again; as root may not run it, it has a user of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._user: dict[str, Any] = (
+            {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
+        )
+        if self._user:
+            shutil.chown(folder, "postgres", "postgres")
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = int(probe.getsockname()[1])
+        self._do("initdb", "--auth=trust", "--username=postgres", "--encoding=UTF8", "--no-locale", "--no-sync")
+        (folder / "data/pg_hba.conf").write_text(ACCESS)
+
+    def _do(self, program: str, *words: str) -> None:
+        typed = [str(FOLDERS[-1] / program), "--pgdata", str(self._folder / "data"), *words]
+        done = subprocess.run(typed, capture_output=True, text=True, check=False, cwd=self._folder, **self._user)
+        assert done.returncode == 0, done.stderr
+
+    def start(self) -> None:
+        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories=''"
+        self._do("pg_ctl", "start", "--wait", "--log", str(self._folder / "log"), "--options", options)
+
+    def stop(self) -> None:
+        """As if it had crashed: nothing is brought in order."""
+        self._do("pg_ctl", "stop", "--wait", "--mode", "immediate")
+
+    def address(self, database: str, user: str = "postgres") -> str:
+        return f"postgresql://{user}@127.0.0.1:{self.port}/{database}"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    if not FOLDERS:
+        pytest.skip("there is no PostgreSQL: on Debian and Ubuntu, sudo apt-get install postgresql")
+    with tempfile.TemporaryDirectory(prefix="postgres-") as folder:  # Not that of pytest, which is root's alone.
+        found = Server(Path(folder))
+        found.start()
+        yield found
+        found.stop()
+
+
+Run = Callable[[str], None]
+
+
+def run_at(address: str, statement: str) -> None:
+    with adbc.connect(address, autocommit=True) as connection, connection.cursor() as cursor:
+        cursor.execute(statement)
+
+
+@pytest.fixture
+def to(server: Server) -> str:
+    """The address of a database of its own."""
+    name = f"test_{token_hex(4)}"
+    run_at(server.address("postgres"), f"create database {name}")
+    return server.address(name)
+
+
+@pytest.fixture
+def ask(to: str) -> Ask:
+    def answer(query: str) -> pa.Table:
+        with adbc.connect(to) as connection, connection.cursor() as cursor:
+            cursor.execute("set search_path = coinbase_insights")
+            cursor.execute(query)
+            return cursor.fetch_arrow_table()
+
+    return answer
+
+
+@pytest.fixture
+def run(to: str) -> Run:
+    return lambda statement: run_at(to, statement)
+
+
+@pytest.fixture(scope="module")
+def walk() -> list[Item]:
+    return long_walk(3.5)
+
+
+@pytest.fixture(scope="module")
+def built(walk: list[Item], tmp_path_factory: pytest.TempPathFactory) -> str:
+    lake = lake_of(tmp_path_factory.mktemp("built"), walk)
+    build(lake, "ticker", "tilt")
+    return lake
+
+
+def test_every_table_is_that_of_the_lake_row_by_row_and_twice_changes_nothing(built: str, to: str, ask: Ask) -> None:
+    sent = publish(built, Address.parse(to), at_once=100)
+    before = ask("select * from published order by table_name")
+
+    again = publish(built, Address.parse(to))
+
+    assert [(each.name, each.rows) for each in sent] == [(each.name, len(whole(built, each))) for each in TABLES]
+    assert [(each.rows, each.is_replaced) for each in again] == [(0, False)] * len(TABLES)
+    assert ask("select * from published order by table_name").equals(before)
+    assert_same_as_lake(built, ask)
+
+
+def test_what_was_built_since_comes_behind_what_is_there(
+    walk: list[Item], tmp_path: Path, to: str, ask: Ask, run: Run
+) -> None:
+    lake = lake_of(tmp_path / "lake", walk[:1500])
+    build(lake, "ticker", "tilt")
+    publish(lake, Address.parse(to))
+    run("create table old as select xmin::text::bigint as writer, row from coinbase_insights.bars")
+    collect_more(lake, walk[1500:])
+    build(lake, "ticker", "tilt")
+
+    publish(lake, Address.parse(to), at_once=300)
+
+    assert_same_as_lake(lake, ask)
+    joined = "select 1 from public.old left join bars on bars.row = old.row"
+    assert len(ask(f"{joined} where writer is distinct from bars.xmin::text::bigint")) == 0
+
+
+def test_whoever_looks_while_rows_are_replaced_sees_as_many_as_are_noted(
+    built: str, tmp_path: Path, to: str, ask: Ask
+) -> None:
+    lake = str(shutil.copytree(built, tmp_path / "lake"))
+    publish(lake, Address.parse(to))
+    list(set_aside(lake, BUILT))
+    build(lake, "ticker", "trend")
+    seen = set[tuple[int, int]]()
+
+    with publisher(lake, to) as process:
+        while process.poll() is None:
+            (both,) = ask(
+                "select count(*) as there, (select rows from published where table_name = 'insights') as noted "
+                "from insights"
+            ).to_pylist()
+            seen.add((both["there"], both["noted"]))
+
+    assert {there - noted for there, noted in seen} == {0}
+    assert len(seen) > 2
+    assert_same_as_lake(lake, ask)
+
+
+def test_killed_again_and_again_in_the_middle_it_ends_with_the_same_rows(built: str, to: str, ask: Ask) -> None:
+    for chunks in (1, 30, 60):
+        with publisher(built, to) as process:
+            assert process.stdout is not None
+            for _ in range(chunks):
+                assert process.stdout.readline()
+            process.send_signal(signal.SIGKILL)
+
+    sent = publish(built, Address.parse(to))
+
+    assert not any(each.is_replaced for each in sent)
+    assert sent[0].rows < len(whole(built, INSIGHTS))
+    assert_same_as_lake(built, ask)
+
+
+def test_a_server_that_crashes_in_the_middle_is_an_error_and_the_next_publisher_goes_on(
+    built: str, server: Server, to: str, ask: Ask
+) -> None:
+    with publisher(built, to) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        for _ in range(20):
+            assert process.stdout.readline()
+        server.stop()
+        said = process.stderr.read()
+    server.start()
+
+    sent = publish(built, Address.parse(to))
+
+    assert "StorageError" in said
+    assert 0 < sent[0].rows < len(whole(built, INSIGHTS))
+    assert_same_as_lake(built, ask)
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_one_publisher_at_a_time_and_a_lost_server_ends_with_what_to_type(
+    built: str, server: Server, to: str, ask: Ask
+) -> None:
+    publish(built, Address.parse(to), [BARS])
+    waits = "select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like '%bars%'"
+    typed = [sys.executable, "-m", "coinbase_insights", "publish", built, "--to", to]
+    with adbc.connect(to) as holding, holding.cursor() as cursor:
+        cursor.execute("lock table coinbase_insights.bars")
+        with subprocess.Popen(typed, stderr=subprocess.PIPE, text=True) as first:
+            wait_until(lambda: len(ask(waits)) > 0)
+            second = command(built, to)
+            server.stop()
+            _, said = first.communicate()
+    server.start()
+
+    third = command(built, to)
+
+    assert (second.returncode, second.stderr.splitlines()[0]) == (5, f"error: Another process publishes to {to}.")
+    assert (first.returncode, third.returncode) == (4, 0)
+    assert said.splitlines()[-1].startswith("hint: Check that it is up")
+    assert "publish again: it goes on where it ended" in said
+    assert_same_as_lake(built, ask)
+
+
+def test_a_second_publisher_is_refused(built: str, to: str) -> None:
+    with closing(Postgres(Address.parse(to))), pytest.raises(LockedError, match=f"Another process publishes to {to}"):
+        publish(built, Address.parse(to))
+
+
+def test_a_password_is_taken_from_the_environment_and_never_shown(
+    built: str, server: Server, to: str, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("create role guarded login password 'right-secret'")
+    run("create schema coinbase_insights authorization guarded")  # It may not make one.
+    guarded = to.replace("postgres@", "guarded@")
+
+    wrong = command(built, guarded.replace("@", ":wrong-secret@"))
+    away = command(built, guarded.replace("@", ":wrong-secret@").replace(f":{server.port}", ":1"))
+    monkeypatch.setenv("PGPASSWORD", "right-secret")
+    right = command(built, guarded)
+
+    assert (wrong.returncode, away.returncode, right.returncode) == (4, 4, 0)
+    assert f"{guarded} cannot be used: Failed to connect: connection to server" in wrong.stderr
+    assert 'password authentication failed for user "guarded"' in wrong.stderr
+    assert "secret" not in wrong.stderr + away.stderr + right.stderr
+
+
+def test_every_value_arrives_whole(to: str, ask: Ask) -> None:
+    declared = in_warehouse(EVERY_KIND)
+    with closing(Postgres(Address.parse(to))) as warehouse, warehouse.transaction():
+        for statement in create(declared, warehouse.types, warehouse.indexed):
+            warehouse.run(statement)
+        warehouse.insert(declared.name, EXTREMES)
+
+    found = ask("select * from every_kind order by row")
+    decimals = ask("select price::text as price, size::text as size from every_kind order by row").to_pydict()
+
+    others = [name for name in EXTREMES.column_names if name not in decimals]
+    assert found.select(others).cast(EXTREMES.select(others).schema).equals(EXTREMES.select(others))
+    for name, texts in decimals.items():
+        assert texts == [None if value is None else f"{value:f}" for value in EXTREMES[name].to_pylist()]
+
+
+def test_tables_have_keys_indices_and_words(built: str, to: str, ask: Ask) -> None:
+    publish(built, Address.parse(to))
+
+    indices = ask("select indexdef from pg_indexes where schemaname = 'coinbase_insights'")["indexdef"].to_pylist()
+    for declared in map(in_warehouse, TABLES):
+        about = f"'coinbase_insights.{declared.name}'::regclass"
+        assert sum(f"coinbase_insights.{declared.name} " in each for each in indices) == 2
+        assert any(f"{declared.name} USING btree (product_id, " in each for each in indices)
+        assert ask(f"select obj_description({about}) as words").to_pylist() == [{"words": declared.meaning}]
+        columns = ask(
+            f"select attname::text as name, attnotnull as needed, col_description({about}, attnum) as words "
+            f"from pg_attribute where attrelid = {about} and attnum > 0 order by attnum"
+        ).to_pylist()
+        for column, found in zip(declared.columns, columns, strict=True):
+            assert (found["name"], found["needed"]) == (column.name, not column.nullable)
+            assert found["words"].startswith(column.meaning)
+
+
+def test_a_column_that_is_new_is_added_and_one_of_another_type_is_refused(
+    built: str, to: str, ask: Ask, run: Run
+) -> None:
+    publish(built, Address.parse(to), [BARS])
+    run("alter table coinbase_insights.bars drop column mean, add column mine text default 'kept'")
+
+    publish(built, Address.parse(to), [BARS])
+
+    assert ask("select distinct mean, mine from bars").to_pylist() == [{"mean": None, "mine": "kept"}]
+    run("alter table coinbase_insights.bars alter column quotes type numeric")
+    with pytest.raises(StorageError, match="quotes of bars is numeric there, and should be bigint"):
+        publish(built, Address.parse(to), [BARS])
