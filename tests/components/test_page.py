@@ -5,16 +5,22 @@ import os
 import re
 import shutil
 import socket
+import subprocess
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from coinbase_insights.lake.build import build
+from coinbase_insights.lake.tables import INSIGHTS
+from coinbase_insights.warehouse.address import Address
+from coinbase_insights.warehouse.publish import publish
 from lakes import lake_of, long_walk
-from site_of import Site, serving
+from site_of import PROGRAM, Site, serving
 
 CHROMIUM = shutil.which("chromium")
 AXE = Path(__file__).parents[2] / ".components/page/node_modules/axe-core/axe.min.js"
@@ -188,3 +194,38 @@ def test_nothing_but_the_page_is_loaded_and_that_is_little(browser: Browser, sit
 
     assert sum(sizes) < 300_000
     assert paint > 0
+
+
+def test_at_the_same_moment_page_api_terminal_and_warehouse_say_the_same(
+    browser: Browser, lake: str, tmp_path: Path
+) -> None:
+    words = ("run", "--from", lake, "--channel", "ticker", "--speed", "max", "--format", "lines")
+    lines = subprocess.run((*PROGRAM, *words), capture_output=True, text=True, check=True).stdout.splitlines()
+    (*_, last) = (line.split() for line in lines if " ETH-USD " in line)
+    told = dict(pairwise(last))
+    publish(lake, Address.parse(f"duckdb:///{tmp_path}/w.duckdb"), [INSIGHTS])
+    names = "mid_price, forecast, mid_price_mean_15m, forecast_error_mean_15m"
+    query = f"select {names} from insights where product_id = 'ETH-USD' order by \"row\" desc limit 1"
+    with duckdb.connect(f"{tmp_path}/w.duckdb") as warehouse:
+        (row,) = warehouse.execute(query).fetchall()
+    context = browser.new_context()
+    page = context.new_page()
+
+    with serving("--from", lake, "--channel", "ticker", "--speed", "max") as site:
+        page.goto(f"http://{site.host}/?product=ETH-USD")
+        expect(page.locator("#word")).to_have_text("■ ENDED")
+        expect(page.locator("#product")).to_have_text("ETH-USD")
+        insight = site.json("/api/insights/ETH-USD")["insight"]
+        shown = {name: page.locator(f"#{name}").inner_text().replace(",", "") for name in ("best_bid", "forecast")}
+        cells = page.locator("#w-mid_price td").all_inner_texts() + page.locator("#w-error td").all_inner_texts()
+    context.close()
+
+    assert shown == {"best_bid": told["bid"], "forecast": told["fc60"]}
+    columns = ("mid", "avg1", "avg5", "avg15", "err", "err1", "err5", "err15")
+    assert [cell.replace(",", "").replace("—", "-") for cell in cells] == [told[name] for name in columns]
+    assert row == (
+        insight["mid_price"],
+        insight["forecast"]["value"],
+        insight["mid_price_mean"]["15m"]["value"],
+        insight["forecast_error_mean"]["15m"]["value"],
+    )

@@ -13,6 +13,7 @@ from ..quote import is_product_id
 TIMES = {"bars": "start", "scores": "hour", "gaps": "start", "insights": "time"}
 """The tables that can be asked for, and the time by which each is chosen."""
 MOST_ROWS = 10_000
+MOST_AFTER = 10**12
 TYPES = {
     "json": "application/json",
     "csv": "text/csv; charset=utf-8",
@@ -28,7 +29,7 @@ NAMES = {
 }
 """The parameters of each table."""
 LENGTHS = ("1m", "5m", "1h")
-_WHOLE = re.compile(r"[0-9]{1,12}", re.ASCII).fullmatch
+_WHOLE = re.compile(r"[0-9]{1,13}", re.ASCII).fullmatch
 
 
 class Choice(NamedTuple):
@@ -71,7 +72,7 @@ def choice_of(table: str, parameters: Mapping[str, str]) -> Choice:
         _time(parameters, "start"),
         _time(parameters, "end"),
         _whole(parameters, "limit", 1000, 1, MOST_ROWS),
-        _whole(parameters, "after", 0, 0, 10**12),
+        _whole(parameters, "after", 0, 0, MOST_AFTER),
         next(each for each in get_args(Output) if each == output),
     )
 

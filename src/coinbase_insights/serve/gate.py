@@ -62,7 +62,8 @@ class Gate:
         if scope["type"] != "http":
             answer = JSONResponse({"error": "there is no WebSocket here"}, 403)
         elif (refusal := self._refusal(scope)) is not None:
-            answer = JSONResponse({"error": refusal.error}, refusal.status)
+            allow = {"Allow": "GET, HEAD"} if refusal.status == 405 else None
+            answer = JSONResponse({"error": refusal.error}, refusal.status, allow)
         elif self._token and scope["path"] == "/" and (given := _query(scope).get("token")):
             answer = _welcome(given[0])
         await answer(scope, receive, guarded)

@@ -7,7 +7,7 @@ import msgspec
 
 from .. import __version__
 from ..engine.insight import Insight
-from .asked import LENGTHS, MOST_ROWS, NAMES, TIMES, TYPES, Output
+from .asked import LENGTHS, MOST_AFTER, MOST_ROWS, NAMES, TIMES, TYPES, Output
 from .frame import Frame, Point
 
 PRODUCT = {"type": "string", "pattern": "^[A-Z0-9]{1,20}-[A-Z0-9]{1,20}$", "examples": ["ETH-USD"]}
@@ -17,7 +17,10 @@ PARAMETERS: dict[str, tuple[str, dict[str, Any]]] = {
     "start": ("Rows of this time and later, UTC where no zone is said.", {"type": "string", "format": "date-time"}),
     "end": ("Rows of earlier times only.", {"type": "string", "format": "date-time"}),
     "limit": ("How many rows.", {"type": "integer", "minimum": 1, "maximum": MOST_ROWS, "default": 1000}),
-    "after": ("Rows to leave out: `next` of the page before.", {"type": "integer", "minimum": 0, "default": 0}),
+    "after": (
+        "Rows to leave out: `next` of the page before.",
+        {"type": "integer", "minimum": 0, "maximum": MOST_AFTER, "default": 0},
+    ),
     "format": ("How to give them.", {"enum": list(get_args(Output)), "default": "json"}),
 }
 ERROR = {
