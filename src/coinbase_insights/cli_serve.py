@@ -96,7 +96,7 @@ def serve(
     listener = listen(host, port)
     own_port = listener.getsockname()[1]
     say(f"look at http://{_address(host, own_port)}/{'?token=...' if token else ''}")
-    app = Gate(application(board, history), _names(host, own_port, name or []), token)
+    app = Gate(application(board, history, has_live=watched is not None), _names(host, own_port, name or []), token)
     asyncio.run(answer(app, listener, Work(board, watched, seconds)))
     if watched is not None:
         say(watched.watch.summary())

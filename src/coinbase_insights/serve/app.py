@@ -35,9 +35,9 @@ _encode = msgspec.json.Encoder().encode
 Answer = Callable[[Request], Awaitable[Response]]
 
 
-def application(board: Board, history: "History | None") -> Starlette:
-    """Make the application."""
-    answers = Answers(board, history)
+def application(board: Board, history: "History | None", *, has_live: bool = True) -> Starlette:
+    """Make the application; `has_live` tells whether the board will ever show anything."""
+    answers = Answers(board, history, has_live)
     routes = [
         Route("/api/products", answers.products),
         Route("/api/insights/{product_id}", answers.insight),
@@ -69,8 +69,9 @@ async def _nowhere(_: Request, __: Exception) -> Response:
 class Answers:
     """What is answered."""
 
-    def __init__(self, board: Board, history: "History | None") -> None:
+    def __init__(self, board: Board, history: "History | None", has_live: bool) -> None:
         """Keep what is asked."""
+        self._has_live = has_live
         self._board = board
         self._history = history
         folder = files("coinbase_insights").joinpath("serve/page")
@@ -85,7 +86,8 @@ class Answers:
         """All products in a line each, and the state of the line; the products that the lake has bars of."""
         frame = self._board.frame("")
         past = [] if self._history is None else await to_thread.run_sync(self._history.products)
-        return _json({"live": frame, "lake": past, "has_lake": self._history is not None})
+        has = {"has_live": self._has_live, "has_lake": self._history is not None}
+        return _json({"live": frame, "lake": past, **has})
 
     async def insight(self, request: Request) -> Response:
         """The newest insight of a product, as a JSON line of `run` has it."""

@@ -35,10 +35,14 @@ def openapi() -> dict[str, Any]:
     (frame, insight, point), components = msgspec.json.schema_components(
         [Frame, Insight, Point], ref_template="#/components/schemas/{name}"
     )
+    has = {"has_live": {"type": "boolean"}, "has_lake": {"type": "boolean"}}
     followed = {"live": {"anyOf": [frame, {"type": "null"}]}, "lake": {"type": "array", "items": PRODUCT}}
     newest = {"state": {"type": "string"}, "is_live": {"type": "boolean"}, "now": {"type": "string"}}
     paths = {
-        "/api/products": _path("All products in a line each.", _object(followed | {"has_lake": {"type": "boolean"}})),
+        "/api/products": _path(
+            "All products in a line each.",
+            _object(followed | has),
+        ),
         "/api/insights/{product_id}": _path(
             "The newest insight of a product, live.",
             _object(newest | {"insight": {"anyOf": [insight, {"type": "null"}]}}),

@@ -106,10 +106,12 @@ export class LiveCharts {
     this.draw();
   }
 
+  // What the server has kept, and behind it what has come since it answered; one point a second.
   fill(points) {
-    const newest = this.points.at(-1);
-    this.points = points;
-    if (newest && (!points.length || points.at(-1)[0] < newest[0])) this.points.push(newest);
+    const last = points.length ? points.at(-1)[0] : -1;
+    const newer = this.points.filter((point) => point[0] > last);
+    if (points.length && newer.length && second(points.at(-1)) === second(newer[0])) points.pop();
+    this.points = [...points, ...newer];
     this.draw();
   }
 
@@ -121,8 +123,7 @@ export class LiveCharts {
       this.spread.applyOptions(format(decimals));
     }
     const newest = this.points.at(-1);
-    if (newest && newest[0] === point[0]) return;
-    if (newest && newest[0] > point[0]) return;
+    if (newest && newest[0] >= point[0]) return;
     if (newest && second(newest) === second(point)) this.points.pop();
     this.points.push(point);
     if (this.points.length > 4000) this.points.shift();

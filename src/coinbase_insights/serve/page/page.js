@@ -12,7 +12,6 @@ let chosen = new URLSearchParams(location.search).get("product") || "";
 let source = null;
 let heardAt = 0;
 let charts = null;
-let isLost = false;
 let wait = 500;
 
 function put(id, text) {
@@ -40,6 +39,7 @@ function setState(state, word, detail, isLive) {
   document.body.classList.toggle("not-live", !isLive);
   put("word", word);
   put("detail", detail);
+  put("spoken", `${state}${isLive ? "" : ": no figure is current"}`); // Said aloud only when it changes.
   const alarm = { STALE: `${word}: ${detail}. No figure below is current.`, "NO SERVER": detail }[state] || "";
   put("alarm", alarm);
   at("alarm").hidden = !alarm;
@@ -135,7 +135,6 @@ function listen() {
   mine.addEventListener("message", (event) => {
     if (mine !== source) return;
     heardAt = performance.now();
-    if (isLost) { isLost = false; }
     show(JSON.parse(event.data));
   });
   mine.addEventListener("error", () => {
@@ -149,7 +148,6 @@ function listen() {
 function watchOverSilence() {
   const silence = performance.now() - heardAt;
   if (silence < SILENCE) return;
-  isLost = true;
   const since = heardAt ? `The server has been silent for ${Math.round(silence / 1000)} s` : "The server does not answer";
   setState("NO SERVER", "■ NO SERVER", `${since}. No figure below is current.`, false);
   ["best_bid", "best_ask", "spread", "forecast", "mid_price", "best_bid_size", "best_ask_size"].forEach((name) => put(name, "—"));
@@ -160,10 +158,10 @@ function watchOverSilence() {
 
 async function start() {
   const answer = await fetch("/api/products");
+  if (!answer.ok) throw new Error(String(answer.status));
   const known = await answer.json();
-  const isLive = known.live !== null;
   if (known.has_lake) startHistory(known.lake, chosen);
-  if (!isLive && known.has_lake) {
+  if (!known.has_live) {
     at("figures").hidden = true;
     setState("HISTORY", "■ HISTORY", "of a lake; nothing is live", true);
     return;
@@ -175,4 +173,11 @@ async function start() {
   setInterval(fill, 60000);
 }
 
-start().catch(() => setState("NO SERVER", "■ NO SERVER", "The server does not answer. Load the page again.", false));
+function tryToStart() {
+  start().catch(() => {
+    setState("NO SERVER", "■ NO SERVER", "The server does not answer. Trying again.", false);
+    setTimeout(tryToStart, 2000);
+  });
+}
+
+tryToStart();
