@@ -68,13 +68,13 @@ def texts() -> dict[Path, str]:
 
 
 def text(each: Import, measures: dict[str, dict[str, str]]) -> str:
-    """Give a table in TMDL."""
+    """Give a table in TMDL, as Power BI writes it itself: then what it saves differs in what was changed alone."""
     name = each.table.name
     parts = [f"/// {each.table.meaning}\ntable {name}\n\tlineageTag: {tag(name)}\n"]
     parts += [_measure(name, *item) for item in measures.items()]
     parts += [_column(name, column) for column in each.table.columns]
     parts += [_derived(name, *item) for item in derived(each).items()]
-    parts.append(f"\tpartition {name} = m\n\t\tmode: import\n\t\tsource =\n{_indented(_query(each), 4)}\n")
+    parts.append(f"\tpartition {name} = m\n\t\tmode: import\n\t\tsource =\n{_indented(_query(each), 4)}\n\n")
     return "\n".join(parts)
 
 
@@ -108,10 +108,12 @@ def tag(*names: str) -> str:
 
 
 def _measure(table: str, name: str, says: dict[str, str]) -> str:
+    code = says["expression"].strip()
     return (
         f"\t/// {' '.join(says['description'].split())}\n"
-        f"\tmeasure '{name}' =\n{_indented(says['expression'].strip(), 3)}\n"
-        f"\t\tformatString: {says['format']}\n\t\tlineageTag: {tag(table, 'measure', name)}\n"
+        f"\tmeasure '{name}' ="
+        + (f"\n{_indented(code, 3)}\n" if "\n" in code else f" {code}\n")
+        + f"\t\tformatString: {says['format']}\n\t\tlineageTag: {tag(table, 'measure', name)}\n"
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from coinbase_insights.lake import tables
+from tmdl import Node, read
 
 ROOT = Path(__file__).parents[1]
 POWERBI = ROOT / "powerbi"
@@ -106,73 +107,6 @@ ROLES = {
     "clusteredColumnChart": {"Category", "Series", "Y"},
 }
 """Where a visual of a type takes fields: in any other place, it would be drawn empty."""
-
-
-class Node(NamedTuple):
-    """An object of TMDL: `measure 'Count of gaps' = ...`, with its properties and what stands inside."""
-
-    kind: str
-    name: str
-    description: str
-    properties: dict[str, str]
-    inside: list["Node"]
-    expression: str
-
-    def all(self, kind: str) -> dict[str, "Node"]:
-        return {node.name: node for node in self.inside if node.kind == kind}
-
-
-OBJECT = re.compile(r"(database|model|table|measure|column|partition|expression|relationship|annotation|ref)\b(.*)")
-
-
-def read(path: Path) -> list[Node]:
-    """Read the TMDL of a file, as far as it is used here."""
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return list(_nodes(lines, 0))
-
-
-def _depth(line: str) -> int:
-    return len(line) - len(line.lstrip("\t"))
-
-
-def _nodes(lines: list[str], depth: int) -> Iterator[Node]:
-    described: list[str] = []
-    while lines:
-        if lines[0].strip() and _depth(lines[0]) < depth:
-            return
-        line = lines.pop(0)
-        if line.strip().startswith("///"):
-            described.append(line.strip()[3:].strip())
-        elif line.strip():
-            found = OBJECT.match(line.strip())
-            assert found, f"neither object nor property: {line!r}"
-            kind, rest = found.groups()
-            name, _, value = rest.partition(" = ") if " = " in rest else rest.removesuffix(" =").partition("\0")
-            code = [value] if value and kind != "partition" else []
-            while lines and (not lines[0].strip() or _depth(lines[0]) >= depth + 2) and rest.endswith(" ="):
-                code.append(lines.pop(0))
-            node = Node(kind, name.strip().strip("'"), " ".join(described), *_body(lines, depth + 1, code))
-            described = []
-            yield node
-
-
-def _body(lines: list[str], depth: int, code: list[str]) -> tuple[dict[str, str], list[Node], str]:
-    properties: dict[str, str] = {}
-    inside: list[Node] = []
-    while lines and (not lines[0].strip() or _depth(lines[0]) >= depth):
-        text = lines[0].strip()
-        if not text:
-            lines.pop(0)
-        elif text.startswith("source ="):
-            lines.pop(0)
-            while lines and (not lines[0].strip() or _depth(lines[0]) >= depth + 1):
-                code.append(lines.pop(0))
-        elif text.startswith("///") or (OBJECT.match(text) and not re.match(r"\w+:", text)):
-            inside += _nodes(lines, depth)
-        else:
-            key, _, value = lines.pop(0).strip().partition(":")
-            properties[key] = value.strip()
-    return properties, inside, "\n".join(code).strip()
 
 
 class Project(NamedTuple):
@@ -459,6 +393,16 @@ def test_a_planted_mistake_is_found(
     assert old in text
     (copy / file).write_text(text.replace(old, new, 1), encoding="utf-8")
     assert list(check(project(copy))) != []
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("dataType:", "dataTyp:"), ("\tcolumn start", "\tcolum start"), ("\tpartition", "\tpartitoin")]
+)
+def test_what_is_no_tmdl_is_refused(old: str, new: str, tmp_path: Path) -> None:
+    text = (POWERBI / TMDL / "bars.tmdl").read_text(encoding="utf-8")
+    (tmp_path / "bars.tmdl").write_text(text.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(AssertionError, match="that is known"):
+        read(tmp_path / "bars.tmdl")
 
 
 def test_the_tables_are_what_the_code_says() -> None:
