@@ -125,8 +125,12 @@ class Project(NamedTuple):
     def measures(self) -> dict[str, str]:
         return {name: home for home, table in self.tables.items() for name in table.all("measure")}
 
+    def files(self) -> list[Path]:
+        """All but what Power BI Desktop keeps for one person, which git ignores."""
+        return [path for path in sorted(self.root.rglob("*")) if path.is_file() and ".pbi" not in path.parts]
+
     def parts(self) -> Iterator[tuple[str, Any]]:
-        for path in sorted(self.root.rglob("*")):
+        for path in self.files():
             if path.suffix in {".json", ".pbip", ".pbir", ".pbism"}:
                 yield path.relative_to(self.root).as_posix(), json.loads(path.read_text(encoding="utf-8"))
 
@@ -316,8 +320,8 @@ SECRET = re.compile(
 
 
 def secrets(it: Project) -> Iterator[str]:
-    for path in it.root.rglob("*"):
-        if path.is_file() and path.suffix != ".pyc" and (found := SECRET.search(path.read_text(encoding="utf-8"))):
+    for path in it.files():
+        if path.suffix != ".pyc" and (found := SECRET.search(path.read_text(encoding="utf-8"))):
             yield f"{path.name} has {found.group()}"
 
 
