@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from . import building, collecting, folding, page, program, receiving, serving, spark
+from . import building, collecting, folding, page, program, publishing, receiving, serving, spark
 from .row import Row, text_table
 
 GROUPS = {
@@ -12,6 +12,7 @@ GROUPS = {
     "program": program.rows,
     "collecting": collecting.rows,
     "building": building.rows,
+    "publishing": publishing.rows,
     "spark": spark.rows,
     "serving": serving.rows,
 }

@@ -30,10 +30,10 @@ def rows() -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
         many, few = Path(folder) / "many", Path(folder) / "few"
         for lake, quotes in ((many, MANY), (few, FEW)):
-            _program("building", str(lake), str(quotes), "make")
-        ours, less = _program("building", str(many), str(MANY)), _program("building", str(few), str(FEW))
+            program("building", str(lake), str(quotes), "make")
+        ours, less = program("building", str(many), str(MANY)), program("building", str(few), str(FEW))
         peers = {
-            name: _program("describing", name, str(few), f"{folder}/out.parquet")
+            name: program("describing", name, str(few), f"{folder}/out.parquet")
             for name in ("polars", "pandas", "duckdb")
         }
         return [
@@ -54,7 +54,8 @@ def rows() -> list[Row]:
         ]
 
 
-def _program(name: str, *words: str) -> dict[str, Any]:
+def program(name: str, *words: str) -> dict[str, Any]:
+    """Run a program of benchmarks.programs in a process of its own; give what it measured."""
     command = [sys.executable, "-m", f"benchmarks.programs.{name}", *words]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True, env=ENVIRONMENT)
     found: dict[str, Any] = json.loads(done.stdout or "{}")

@@ -17,6 +17,8 @@ _COLUMNS = """
     select column_name, data_type from duckdb_columns()
     where database_name = current_database() and schema_name = 'main' and table_name = ?
 """
+MEMORY = "500MB"
+"""What DuckDB keeps of its file in memory at the most; by itself it would take most of the machine's."""
 _CHUNK = "_chunk"
 """The name under which DuckDB sees the rows that come."""
 
@@ -43,7 +45,7 @@ class DuckDB:
         self._address = address
         path = str(Path(address.target).absolute())  # DuckDB takes md:x and the like for something else than files.
         with self._reaching():
-            self._connection = duckdb.connect(path, config={"enable_external_access": "false"})
+            self._connection = duckdb.connect(path, config={"enable_external_access": "false", "memory_limit": MEMORY})
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
