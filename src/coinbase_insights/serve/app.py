@@ -1,11 +1,11 @@
 """The application: what is answered at which address. Knows the board and the lake; opens no port."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -30,9 +30,11 @@ PAGE = {
     "/licences.txt": ("licences.txt", "text/plain; charset=utf-8"),
 }
 MOST_VIEWERS = 500
+MOST_READERS = 2
+"""Questions to the lake that are answered at a time; the others wait, and what is live does not."""
 EVENT = b"data: %b\n\n"
 _encode = msgspec.json.Encoder().encode
-Answer = Callable[[Request], Awaitable[Response]]
+T = TypeVar("T")
 
 
 def application(board: Board, history: "History | None", *, has_live: bool = True) -> Starlette:
@@ -74,6 +76,7 @@ class Answers:
         self._has_live = has_live
         self._board = board
         self._history = history
+        self._readers = CapacityLimiter(MOST_READERS)
         folder = files("coinbase_insights").joinpath("serve/page")
         self._page = {path: (folder.joinpath(name).read_bytes(), kind) for path, (name, kind) in PAGE.items()}
 
@@ -85,7 +88,7 @@ class Answers:
     async def products(self, _: Request) -> Response:
         """All products in a line each, and the state of the line; the products that the lake has bars of."""
         frame = self._board.frame("")
-        past = [] if self._history is None else await to_thread.run_sync(self._history.products)
+        past = [] if self._history is None else await self._beside(self._history.products)
         has = {"has_live": self._has_live, "has_lake": self._history is not None}
         return _json({"live": frame, "lake": past, **has})
 
@@ -116,15 +119,19 @@ class Answers:
         choice = choice_of(name, request.query_params)
         if self._history is None:
             return JSONResponse({"error": "no lake is served", "hint": "start with: serve --lake LAKE"}, 404)
-        tag = f'"{await to_thread.run_sync(self._history.tag, choice)}"'
+        tag = f'"{await self._beside(self._history.tag, choice)}"'
         headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
         if tag in request.headers.get("if-none-match", ""):
             return Response(status_code=304, headers=headers)
-        page = await to_thread.run_sync(self._history.page, choice)
+        page = await self._beside(self._history.page, choice)
         if page.following is not None:
             following = request.url.include_query_params(after=page.following)
             headers["Link"] = f'<{following.path}?{following.query}>; rel="next"'
         return Response(page.body, media_type=TYPES[choice.output], headers=headers)
+
+    async def _beside(self, read: Callable[..., T], *values: object) -> T:
+        """Read the lake in a thread."""
+        return await to_thread.run_sync(read, *values, limiter=self._readers)
 
     async def openapi(self, _: Request) -> Response:
         """What can be asked, described for programs."""
