@@ -20,9 +20,12 @@ from pyarrow import csv
 from coinbase_insights.lake.answer import json_lines
 from coinbase_insights.lake.ask import ask
 from coinbase_insights.lake.build import build
-from coinbase_insights.serve.asked import TIMES
+from coinbase_insights.lake.repair import set_aside
+from coinbase_insights.lake.tables import BUILT
+from coinbase_insights.serve.asked import TIMES, Choice
 from coinbase_insights.serve.board import Board
 from coinbase_insights.serve.frame import figures, frame
+from coinbase_insights.serve.history import History
 from coinbase_insights.serve.openapi import openapi
 from coinbase_insights.show.screen import screen
 from coinbase_insights.show.view import LineState
@@ -71,6 +74,11 @@ def test_every_figure_of_the_page_is_written_as_on_the_terminal(market: Market, 
     texts += [text for row in found.windows.values() for text in row]
 
     assert [text for text in texts if text not in drawn] == []
+    starts = {"Highest bid": found.best_bid, "Lowest ask": found.best_ask, "Difference": found.spread}
+    for head, text in (starts | {"Forecast ": found.forecast}).items():
+        (*_, line) = (line for line in drawn.splitlines() if line.startswith(f" {head}") and "error" not in line)
+        assert text, head
+        assert line.split(head)[1].split()[0] == text, head
     assert frame(seen, "").detail in drawn
 
 
@@ -137,6 +145,47 @@ def test_every_format_holds_the_same_rows(site: Site) -> None:
     for table in tables:
         assert table.column("close").to_pylist() == pytest.approx([row["close"] for row in rows], rel=1e-15)
     assert found["csv"][1]["content-type"].startswith("text/csv")
+
+
+def test_every_page_of_bars_that_begin_together_has_others(site: Site) -> None:
+    rows: list[Any] = []
+    after: int | None = 0
+    while after is not None:
+        page = site.json(f"/api/bars?limit=7&after={after}")
+        rows, after = rows + page["rows"], page["next"]
+
+    assert len({(row["product_id"], row["length"], row["start"]) for row in rows}) == len(rows) > 100
+
+
+def test_a_table_that_was_made_anew_is_sent_again(tmp_path: Path) -> None:
+    lake = lake_of(tmp_path, long_walk(0.5))
+    build(lake, "ticker", "tilt")
+    before = History(lake).tag(Choice("scores"))
+    list(set_aside(lake, BUILT))
+
+    build(lake, "ticker", "trend")
+
+    assert History(lake).tag(Choice("scores")) != before
+
+
+def test_a_damaged_lake_is_said_again_and_again_and_stops_nothing(tmp_path: Path) -> None:
+    lake = lake_of(tmp_path, long_walk(0.5))
+    build(lake, "ticker", "tilt")
+    part = next((tmp_path / "bars").glob("*.parquet"))
+    part.write_bytes(part.read_bytes()[:-9] + bytes(9))
+
+    with serving("--lake", lake) as site:
+        got = {site.ask("/api/bars?limit=10000")[0] for _ in range(60)}
+        assert site.ask("/healthz")[0] == 200
+
+    assert got == {503}
+
+
+def test_gaps_of_a_product_are_those_of_its_connection_too(site: Site) -> None:
+    of_all = [row for row in site.json("/api/gaps")["rows"] if row["product_id"] == "*"]
+    of_one = [row for row in site.json("/api/gaps?product_id=ETH-USD")["rows"] if row["product_id"] == "*"]
+
+    assert of_one == of_all != []
 
 
 def test_what_has_not_changed_is_not_sent_again(site: Site, lake: str) -> None:
@@ -224,10 +273,14 @@ def test_another_address_needs_a_token_and_lets_in_who_has_it(lake: str) -> None
         cookie = headers["set-cookie"].split(";")[0]
         with_cookie = site.ask("/", Cookie=cookie)[0]
 
+        both = site.ask("/?token=wrong", Cookie=cookie)
+        ready = site.ask("/readyz", Cookie=cookie)[0]
+
     assert (without, wrong, bearer, welcome, with_cookie) == (401, 401, 200, 303, 200)
+    assert (both[0], "set-cookie" in both[1], ready) == (401, False, 200)
     assert headers["location"] == "/"
     assert "HttpOnly" in headers["set-cookie"]
-    assert "SameSite=strict" in headers["set-cookie"]
+    assert "SameSite=lax" in headers["set-cookie"]
 
 
 def test_it_listens_on_this_machine_alone(site: Site) -> None:
@@ -256,7 +309,8 @@ def test_a_viewer_that_is_dead_holds_up_nobody_and_the_end_comes_at_once(lake: s
 
 def test_health_readiness_and_metrics_are_told(site: Site) -> None:
     assert site.ask("/healthz")[0] == 200
-    assert site.ask("/readyz")[0] == 200
+    assert site.ask("/readyz")[0] == 503  # What has ended is not fresh.
+    assert site.json("/api/insights/ETH-USD")["is_live"] is False
     assert b"coinbase_insights_quotes_total " in site.ask("/metrics")[2]
 
 

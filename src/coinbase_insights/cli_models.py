@@ -166,7 +166,8 @@ def _refuse_report(report: Path, paths: list[str]) -> None:
     place = report.resolve()
     for path in paths:
         source = Path(path).resolve()
-        if "://" not in path and (place == source or source in place.parents):
+        is_same = report.exists() and source.exists() and report.samefile(source)
+        if "://" not in path and (is_same or place == source or source in place.parents):
             raise UsageError(f"{report} would be written into {path}, which is judged.", "Name another file.")
 
 

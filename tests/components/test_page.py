@@ -156,6 +156,7 @@ def test_a_server_that_goes_is_said_at_once_and_one_that_comes_back_is_heard(bro
     expect(page.locator("#alarm")).to_contain_text("No figure below is current.")
     assert page.locator("#best_bid").inner_text() == "—"
     assert page.locator("#w-mid_price td").first.inner_text() == "—"
+    assert set(page.locator("#rows td").all_inner_texts()) == {"—"}
 
     with serving("--demo", "--speed", "60", port=port):
         expect(page.locator("#word")).to_have_text("● SIMULATED 60x", timeout=15_000)

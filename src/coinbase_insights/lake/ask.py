@@ -73,6 +73,10 @@ class Asked:
                     raise StorageError(files.fault.message, files.fault.hint) from error
             if not isinstance(error, duckdb.Error):
                 raise
+            if isinstance(error, duckdb.OutOfMemoryException | duckdb.IOException):
+                raise StorageError(
+                    f"There is no room to answer that: {str(error).splitlines()[0]}", "Ask for fewer rows."
+                ) from error
             is_of_names = isinstance(error, duckdb.CatalogException | duckdb.BinderException)
             hint = f"The tables are {', '.join(self._names)}; their columns are in docs/reference/tables.md."
             raise UsageError(str(error).splitlines()[0], hint if is_of_names else "") from error

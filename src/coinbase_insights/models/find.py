@@ -25,8 +25,9 @@ def model_for(where: str | None, forecaster: str | None) -> Model:
 
 
 def _found(where: str) -> Model:
+    is_here = "://" not in where or where.startswith("file://")
     path = Path(where.removeprefix("file://"))
-    if "://" not in str(path) and not (path / "models" / "_delta_log").is_dir() and not (path / "raw").is_dir():
+    if is_here and not (path / "models" / "_delta_log").is_dir() and not (path / "raw").is_dir():
         return open_model(path)
     from ..lake.place import place
     from .registry import only_champion, stored_model

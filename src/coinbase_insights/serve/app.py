@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from ..engine.insight import rfc3339
 from ..errors import InsightsError, StorageError, UsageError
+from ..show.view import View
 from .asked import TIMES, TYPES, choice_of, product_of
 from .board import Board
 from .openapi import openapi
@@ -98,7 +99,7 @@ class Answers:
         product = next((each for each in view.products if each.product_id == product_id), None) if view else None
         if view is None or product is None:
             return JSONResponse({"error": "this product is not followed here", "hint": "see /api/products"}, 404)
-        found = {"state": view.state, "is_live": view.is_live, "now": rfc3339(view.now), "insight": product.insight}
+        found = {"state": view.state, "is_live": is_fresh(view), "now": rfc3339(view.now), "insight": product.insight}
         return _json(found)
 
     async def chart(self, request: Request) -> Response:
@@ -143,13 +144,18 @@ class Answers:
 
     async def readyz(self, _: Request) -> Response:
         """Whether what is shown is fresh."""
-        if self._board.view is not None and self._board.view.is_live:
+        if not self._has_live or is_fresh(self._board.view):
             return Response("ready\n", media_type="text/plain")
         return Response("no fresh data\n", 503, media_type="text/plain")
 
     async def metrics(self, _: Request) -> Response:
         """What there is to count, for Prometheus."""
         return Response(metrics(self._board), media_type="text/plain; version=0.0.4")
+
+
+def is_fresh(view: View | None) -> bool:
+    """Tell whether what is shown holds now; not that of a recording which has ended."""
+    return view is not None and view.is_live and view.state != "ENDED"
 
 
 def metrics(board: Board) -> str:
@@ -160,7 +166,7 @@ def metrics(board: Board) -> str:
         ("quotes_total", "counter", "Quotes folded since the start.", view.quotes if view else 0),
         ("missed_total", "counter", "Messages that did not reach us.", view.missed if view else 0),
         ("reconnects_total", "counter", "Connections made anew.", view.reconnects if view else 0),
-        ("live", "gauge", "Whether the figures hold now.", int(view is not None and view.is_live)),
+        ("live", "gauge", "Whether the figures hold now.", int(is_fresh(view))),
         ("viewers", "gauge", "Pages that look.", board.viewers),
         ("frames_total", "counter", "Frames made for pages.", board.frames),
     )

@@ -64,8 +64,8 @@ class Gate:
         elif (refusal := self._refusal(scope)) is not None:
             allow = {"Allow": "GET, HEAD"} if refusal.status == 405 else None
             answer = JSONResponse({"error": refusal.error}, refusal.status, allow)
-        elif self._token and scope["path"] == "/" and (given := _query(scope).get("token")):
-            answer = _welcome(given[0])
+        elif self._token and scope["path"] == "/" and "token" in _query(scope):
+            answer = self._welcome()
         await answer(scope, receive, guarded)
 
     def _refusal(self, scope: Scope) -> Refusal | None:
@@ -86,16 +86,15 @@ class Gate:
 
     def _has_token(self, scope: Scope, headers: Mapping[str, str]) -> bool:
         kind, _, bearer = headers.get("authorization", "").partition(" ")
-        given = [*_query(scope).get("token", []), _cookie(headers.get("cookie", ""))]
-        given += [bearer] if kind.lower() == "bearer" else []
-        return any(hmac.compare_digest(each.encode(), self._token.encode()) for each in given)
+        given = _query(scope).get("token") or [_cookie(headers.get("cookie", ""))]
+        given = [bearer] if kind.lower() == "bearer" else given
+        return all(hmac.compare_digest(each.encode(), self._token.encode()) for each in given)
 
-
-def _welcome(token: str) -> Response:
-    """Keep the token in a cookie, and out of the address."""
-    response = RedirectResponse("/", 303)
-    response.set_cookie(COOKIE, token, httponly=True, samesite="strict")
-    return response
+    def _welcome(self) -> Response:
+        """Keep the token in a cookie, and out of the address; lax, so that a link in somebody's wiki leads here too."""
+        response = RedirectResponse("/", 303)
+        response.set_cookie(COOKIE, self._token, httponly=True, samesite="lax")
+        return response
 
 
 def _query(scope: Scope) -> dict[str, list[str]]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from ..errors import StorageError
+from ..errors import DamagedError, StorageError
 from ..lake.answer import json_lines, write
 from ..lake.ask import Asked
 from ..lake.delta import Delta
@@ -34,8 +34,8 @@ class History:
 
     def tag(self, choice: Choice) -> str:
         """Name the answer: another one only when the table or the choice is another. Raises StorageError."""
-        version = Delta(self.lake, _declared(choice.table)).version
-        return hashlib.sha256(f"{version} {choice}".encode()).hexdigest()[:32]
+        table = Delta(self.lake, _declared(choice.table))
+        return hashlib.sha256(f"{table.id} {table.version} {choice}".encode()).hexdigest()[:32]
 
     def page(self, choice: Choice) -> Page:
         """Give the rows, by time and product. Raises StorageError when the table is not there, or damaged."""
@@ -49,6 +49,8 @@ class History:
         """Give the products that have bars; none where none was built."""
         try:
             answer = Asked(self.lake, (BARS,)).ask("select distinct product_id from bars order by 1")
+        except DamagedError:
+            raise
         except StorageError:
             return []
         return [str(name) for name in answer.read_all().column(0).to_pylist()]
@@ -62,14 +64,14 @@ def _query(choice: Choice) -> tuple[str, list[str | int]]:
     """Write the question; every value is a parameter, and names are our own."""
     time = TIMES[choice.table]
     conditions: list[tuple[str, str | None]] = [
-        ("product_id = ?", choice.product_id),
+        ("product_id in (?, '*')" if choice.table == GAPS.name else "product_id = ?", choice.product_id),
         ("length = ?", choice.length),
         (f'"{time}" >= ?::timestamp', choice.start),
         (f'"{time}" < ?::timestamp', choice.end),
     ]
     used = [(text, value) for text, value in conditions if value is not None]
     where = f" where {' and '.join(text for text, _ in used)}" if used else ""
-    query = f'select * from {choice.table}{where} order by "{time}", product_id limit ? offset ?'  # noqa: S608
+    query = f'select * from {choice.table}{where} order by "{time}", product_id, columns(*) limit ? offset ?'  # noqa: S608
     return query, [*(value for _, value in used), choice.limit + 1, choice.after]
 
 

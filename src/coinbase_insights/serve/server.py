@@ -4,7 +4,7 @@ import asyncio
 import socket
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import uvicorn
@@ -12,7 +12,7 @@ from starlette.types import ASGIApp
 
 from ..errors import UsageError
 from ..message import Item
-from ..running import until_signal
+from ..running import race, until_signal
 from ..watch import Watch
 from .board import Board
 
@@ -93,16 +93,10 @@ class Work:
             return
         began = time.monotonic()
         watch, source, check = self._watched
-        showing = asyncio.create_task(self._show(watch))
-        try:
-            await watch.run(source(watch), self._seconds, check)
-            if not watch.ended_by:
-                left = None if self._seconds is None else max(0.0, self._seconds - (time.monotonic() - began))
-                await until_signal(left)
-        finally:
-            showing.cancel()
-            with suppress(asyncio.CancelledError):
-                await showing
+        await race([watch.run(source(watch), self._seconds, check), self._show(watch)], None)
+        if not watch.ended_by:
+            left = None if self._seconds is None else max(0.0, self._seconds - (time.monotonic() - began))
+            await race([until_signal(left), self._show(watch)], None)
 
     async def _show(self, watch: Watch) -> None:
         shown_at = -SLOWEST

@@ -3,6 +3,7 @@
 import { createChart, createTextWatermark, LineSeries, AreaSeries, BaselineSeries, LineStyle, CrosshairMode, customSeriesDefaultOptions } from "/lightweight-charts.mjs";
 
 const HORIZON = 60; // Seconds.
+const SHOWN = 900; // Seconds, as the terminal's chart.
 const LONGEST_QUIET = 120; // Seconds without a quote, after which a line is broken.
 
 export function colours() {
@@ -28,7 +29,7 @@ export function chartOptions(has) {
     layout: { background: { color: colour.card }, textColor: colour.ink, attributionLogo: false, panes: { separatorColor: colour.grid, enableResize: false }, fontFamily: "system-ui, sans-serif" },
     grid: { vertLines: { color: colour.grid }, horzLines: { color: colour.grid } },
     rightPriceScale: { borderColor: colour.grid, minimumWidth: 92 },
-    timeScale: { borderColor: colour.grid, timeVisible: true, secondsVisible: has.seconds, rightOffset: 2 },
+    timeScale: { borderColor: colour.grid, timeVisible: true, secondsVisible: has.seconds, rightOffset: 2, minBarSpacing: 0.02 },
     crosshair: { mode: CrosshairMode.Normal },
     handleScroll: { vertTouchDrag: false },
     localization: { locale: "en-GB" },
@@ -85,6 +86,8 @@ export class LiveCharts {
     this.chart.panes().forEach((pane, number) => pane.setStretchFactor(number ? 1 : 4));
     this.points = [];
     this.decimals = -1;
+    this.isFree = false; // Once somebody has moved the chart, it shows all there is, and stays where it was put.
+    ["pointerdown", "wheel"].forEach((name) => element.addEventListener(name, () => { this.isFree = true; }, { passive: true }));
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.recolour());
   }
 
@@ -136,13 +139,15 @@ export class LiveCharts {
     this.isDue = true;
     requestAnimationFrame(() => {
       this.isDue = false;
-      const points = this.points;
+      const since = this.points.length && !this.isFree ? this.points.at(-1)[0] - SHOWN * 1e6 : 0;
+      const points = this.points.filter((point) => point[0] > since);
       this.mid.setData(line(points, 0, (point) => point[1]));
       this.forecast.setData(line(points, HORIZON, (point) => point[3]));
       this.band.setData(bandOf(points));
       this.spread.setData(line(points, 0, (point) => point[2]));
       this.skill.setData(line(points, 0, (point) => (point[8] === null ? undefined : 100 * point[8])));
       this.held.setData(line(points, 0, (point) => (point[9] === null ? undefined : 100 * point[9])));
+      if (!this.isFree) this.chart.timeScale().fitContent();
     });
   }
 }

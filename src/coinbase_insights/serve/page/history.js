@@ -41,8 +41,8 @@ async function load() {
     candles.applyOptions({ priceFormat: formatOf(bars) });
     chart.timeScale().fitContent();
     showRows("scores", scores.toReversed().slice(0, 500), scoreRow, "No hour is over yet.");
-    showRows("gaps", gaps.filter((gap) => gap.product_id === null || gap.product_id === product).toReversed().slice(0, 500), gapRow, "None.");
-    at("history-said").textContent = bars.length ? `${bars.length.toLocaleString("en-US")} bars, from ${clean(bars[0].start)} to ${clean(bars.at(-1).start)} UTC` : "No bar of this length is over yet.";
+    showRows("gaps", gaps.filter((gap) => gap.product_id === "*" || gap.product_id === product).toReversed().slice(0, 500), gapRow, "None.");
+    at("history-said").textContent = bars.length ? `${bars.length < PAGES * 10000 ? "" : "the first "}${bars.length.toLocaleString("en-US")} bars, from ${clean(bars[0].start)} to ${clean(bars.at(-1).start)} UTC` : "No bar of this length is over yet.";
   } catch (error) {
     if (mine === asked) at("history-said").textContent = `The lake cannot be read now: ${error.message}`;
   }
@@ -113,7 +113,7 @@ function scoreRow(score) {
 }
 
 function gapRow(gap) {
-  const length = gap.end === null ? "not over" : ((Date.parse(`${gap.end}Z`) - Date.parse(`${gap.start}Z`)) / 1000).toLocaleString("en-US", { maximumFractionDigits: 1 });
+  const length = gap.end === null ? "not known" : ((Date.parse(`${gap.end}Z`) - Date.parse(`${gap.start}Z`)) / 1000).toLocaleString("en-US", { maximumFractionDigits: 1 });
   const row = rowOf([[gap.start.replace("T", " ").slice(0, 19)], [length], [gap.cause]], 1);
   row.cells[2].className = "";
   return row;

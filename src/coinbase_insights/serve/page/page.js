@@ -11,6 +11,7 @@ const TEXTS = ["best_bid", "best_ask", "spread", "max_spread", "forecast"];
 let chosen = new URLSearchParams(location.search).get("product") || "";
 let source = null;
 let heardAt = 0;
+let triedAt = 0;
 let charts = null;
 let wait = 500;
 
@@ -56,7 +57,7 @@ function showNotes(notes) {
 
 function showProducts(products) {
   at("products").hidden = products.length < 2;
-  if (!chosen && products.length) choose(products[0].product_id);
+  if (products.length && !products.some((product) => product.product_id === chosen)) choose(products[0].product_id);
   if (products.length < 2) return;
   const body = at("rows");
   while (body.rows.length > products.length) body.deleteRow(-1);
@@ -127,6 +128,7 @@ async function fill() {
 }
 
 function listen() {
+  triedAt = performance.now();
   if (source) source.close();
   if (charts) charts.clear();
   source = new EventSource(`/api/stream?product_id=${encodeURIComponent(chosen)}`);
@@ -148,11 +150,13 @@ function listen() {
 function watchOverSilence() {
   const silence = performance.now() - heardAt;
   if (silence < SILENCE) return;
+  if (performance.now() - triedAt > 2 * SILENCE) listen(); // A line may be dead and not closed.
   const since = heardAt ? `The server has been silent for ${Math.round(silence / 1000)} s` : "The server does not answer";
   setState("NO SERVER", "■ NO SERVER", `${since}. No figure below is current.`, false);
   ["best_bid", "best_ask", "spread", "forecast", "mid_price", "best_bid_size", "best_ask_size"].forEach((name) => put(name, "—"));
   ["band", "target_time", "held"].forEach((name) => put(name, ""));
   put("skill", "waiting for data");
+  document.querySelectorAll("#rows td").forEach((cell) => { cell.textContent = "—"; });
   document.querySelectorAll("#windows tbody tr td:nth-child(2)").forEach((cell) => { cell.textContent = cell.textContent && "—"; });
 }
 
