@@ -138,7 +138,10 @@ def test_a_lake_without_a_row_takes_the_place_of_the_old_rows(
     assert ask("select count(*) n from bars").to_pylist() == [{"n": 0}]
 
 
-@pytest.mark.parametrize("statement", ["delete from bars where row > 100", "drop table bars", "delete from bars"])
+@pytest.mark.parametrize(
+    "statement",
+    ["delete from bars where row > 100", "delete from bars where row = 7", "drop table bars", "delete from bars"],
+)
 def test_rows_that_somebody_has_removed_come_back(
     statement: str, built: str, file: Path, address: Address, ask: Ask
 ) -> None:

@@ -94,7 +94,7 @@ def fold_quotes(
     """The second step alone: bring insights, bars and scores up to what `quotes` holds, or up to some row of it."""
     folding, quotes = Step(lake, "insights"), Delta(lake, QUOTES)
     model = forecaster if isinstance(forecaster, Model) else untrained(forecaster)
-    _fold(quotes, folding, model, tell, most, until or quotes.landed(QUOTES.name))
+    _fold(quotes, folding, model, tell, most, quotes.landed(QUOTES.name) if until is None else until)
     return folding.new
 
 

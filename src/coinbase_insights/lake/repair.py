@@ -79,7 +79,8 @@ def set_aside(lake: str, damaged: Sequence[Table]) -> Iterator[str]:
         return
     files = place(lake)
     number = 1
-    while any(files.names(f"{ASIDE}/{number}/{declared.name}/{DELTA_LOG}") for declared in TABLES):
+    places = (FOLDER, *(f"{declared.name}{within}" for declared in TABLES for within in WITHIN))
+    while any(files.names(f"{ASIDE}/{number}/{where}") for where in places):
         number += 1
     tables = [*lost, *(BUILT if is_built else ())]
     kept = _whole_models(lake) if MODELS in lost else []

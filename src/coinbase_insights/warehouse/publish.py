@@ -18,7 +18,7 @@ from ..lake.pieces import pieces
 from ..lake.step import Progress
 from ..lake.tables import BARS, GAPS, INSIGHTS, SCORES, Table, schema
 from .address import Address
-from .statements import PUBLISHED, ROW, create, in_warehouse, last_row, migrate, note_of, remove_note, remove_rows
+from .statements import PUBLISHED, ROW, create, in_warehouse, migrate, note_of, remove_note, remove_rows, rows_of
 from .warehouse import Warehouse, open_warehouse
 
 TABLES = (INSIGHTS, BARS, SCORES, GAPS)
@@ -99,8 +99,9 @@ class Publication:
                 "Rename it, or publish into another database.",
             )
         ((lake_table, rows),) = found
-        ((last,),) = self._warehouse.ask(last_row(self._name))
-        is_ours = lake_table == self._table.id and rows <= self._end and rows == (0 if last is None else last + 1)
+        ((count, last),) = self._warehouse.ask(rows_of(self._name))
+        is_whole = rows == count == (0 if last is None else last + 1)
+        is_ours = lake_table == self._table.id and rows <= self._end and is_whole
         return (rows, False) if is_ours else (0, True)
 
     def _chunks(self, at_once: int) -> Iterable[pa.Table]:

@@ -67,9 +67,9 @@ def remove_rows(table: str) -> str:
     return f"delete from {quoted(table)}"
 
 
-def last_row(table: str) -> str:
-    """Ask for the place of a table's last row."""
-    return f"select max({quoted(ROW.name)}) from {quoted(table)}"
+def rows_of(table: str) -> str:
+    """Ask how many rows a table has, and for the place of the last."""
+    return f"select count(*), max({quoted(ROW.name)}) from {quoted(table)}"
 
 
 def note_of(table: str) -> str:

@@ -12,7 +12,7 @@ export function colours() {
   return { ink: of("--soft"), grid: of("--edge"), card: of("--card"), mid: of("--mid"), forecast: of("--forecast"), good: of("--good"), bad: of("--bad") };
 }
 
-const TITLES = ["Difference", "Skill, 15 min: above 0 is better than “nothing changes”", "90 % band held, 15 min"];
+const TITLES = ["Difference", "Skill, 15 min: above 0 is better", "90 % band held, 15 min"];
 
 const titleOf = (text, colour) => ({ horzAlign: "left", vertAlign: "top", lines: [{ text, color: colour.ink, fontSize: 12 }] });
 
