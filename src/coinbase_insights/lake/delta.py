@@ -12,7 +12,7 @@ import json
 import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -94,14 +94,23 @@ class Delta:
             if create:
                 if not anew:
                     self._refuse_to_bury(url)
-                return DeltaTable.create(
-                    self.url,
-                    self._schema,
-                    name=self.declared.name,
-                    description=self.declared.meaning,
-                    configuration=SETTINGS,
-                )
+                return self._made()
             raise no_table(url, self.declared) from error
+
+    def _made(self) -> DeltaTable:
+        """Make the table; where another process has just made it, take that one."""
+        try:
+            return DeltaTable.create(
+                self.url,
+                self._schema,
+                name=self.declared.name,
+                description=self.declared.meaning,
+                configuration=SETTINGS,
+            )
+        except DeltaError:
+            with suppress(TableNotFoundError):
+                return DeltaTable(self.url)
+            raise
 
     def _refuse_to_bury(self, url: str) -> None:
         """A new table over the parts of one whose log is gone would be the end of them."""
