@@ -15,6 +15,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from msgspec import structs
 from pyarrow import csv
 
 from coinbase_insights.lake.answer import json_lines
@@ -80,6 +81,14 @@ def test_every_figure_of_the_page_is_written_as_on_the_terminal(market: Market, 
         assert text, head
         assert line.split(head)[1].split()[0] == text, head
     assert frame(seen, "").detail in drawn
+
+
+def test_a_product_without_quotes_is_quiet_though_others_are_not() -> None:
+    seen = view("LIVE", ETH, BTC)
+    halted = structs.replace(seen.products[0], quote_age=60.0)
+
+    assert figures(seen, halted).state == "● QUIET"
+    assert figures(seen, seen.products[1]).state == "● LIVE"
 
 
 def test_a_frame_and_the_description_of_the_api_say_the_same(site: Site) -> None:
@@ -275,9 +284,12 @@ def test_another_address_needs_a_token_and_lets_in_who_has_it(lake: str) -> None
 
         both = site.ask("/?token=wrong", Cookie=cookie)
         ready = site.ask("/readyz", Cookie=cookie)[0]
+        healthy = site.ask("/healthz")[0], site.ask("/healthz", Host=f"LOCALHOST:{site.port}")[0]
+        probe = (*healthy, site.ask("/metrics")[0])
 
     assert (without, wrong, bearer, welcome, with_cookie) == (401, 401, 200, 303, 200)
     assert (both[0], "set-cookie" in both[1], ready) == (401, False, 200)
+    assert probe == (200, 200, 401)
     assert headers["location"] == "/"
     assert "HttpOnly" in headers["set-cookie"]
     assert "SameSite=lax" in headers["set-cookie"]
@@ -324,6 +336,7 @@ def test_health_readiness_and_metrics_are_told(site: Site) -> None:
         (("--lake", "nowhere"), "There is no lake in nowhere."),
         (("--from", "nowhere"), "nowhere"),
         (("--demo", "--token", "short"), "The token is too weak."),
+        (("--demo", "--name", "http://foo"), "is no name of a server"),
     ],
 )
 def test_what_cannot_be_served_is_said_at_once(words: tuple[str, ...], said: str) -> None:

@@ -1,5 +1,6 @@
 """The command that people look at: `serve`. What it needs is imported when it is called."""
 
+import re
 import time
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -165,8 +166,13 @@ def _address(host: str, port: int) -> str:
 
 
 def _names(host: str, port: int, others: list[str]) -> frozenset[str]:
-    """What a request may call us."""
-    names = {_address(each, port) for each in (*LOOPBACK, host)} | set(others)
+    """What a request may call us. Raises UsageError for what can be no name."""
+    for other in others:
+        if not re.fullmatch(r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?", other, re.ASCII):
+            raise UsageError(
+                f"{other[:60]!a} is no name of a server.", "Write it as insights.example.com, or with :PORT."
+            )
+    names = {_address(each, port) for each in (*LOOPBACK, host)} | {each.lower() for each in others}
     return frozenset(names | ({name.removesuffix(":80") for name in names}))
 
 

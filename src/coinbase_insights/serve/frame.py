@@ -57,6 +57,8 @@ class Figures(msgspec.Struct, frozen=True):
     """One product in full, as text; `—` where there is nothing, or nothing that still holds."""
 
     product_id: str
+    state: str
+    """Its own: QUIET where others have quotes and it has none."""
     decimals: int
     base_currency: str
     best_bid: str
@@ -142,6 +144,7 @@ def figures(view: View, product: ProductView) -> Figures:
     high = None if live is None else live.forecast.high
     return Figures(
         product_id=safe(product.product_id),
+        state=cells.state(view, product).strip(),
         decimals=decimals,
         base_currency=safe(product.product_id.partition("-")[0]),
         best_bid=price(live.best_bid, decimals) if live else NOTHING,

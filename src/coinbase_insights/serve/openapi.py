@@ -92,6 +92,8 @@ def _path(
     refused = {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}}
     answers = {
         "200": {"description": "Well.", "content": {kind: {"schema": schema}}},
+        "401": {"description": "A token is needed, where the server has one.", **refused},
+        "403": {"description": "The request calls the server by another name, or is of another origin.", **refused},
         "400": {"description": "A parameter is wrong; the answer says which.", **refused},
         "404": {"description": "There is no such product, or no lake.", **refused},
         "503": {"description": "The lake cannot be read now, or too many look.", **refused},

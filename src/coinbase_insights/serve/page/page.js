@@ -90,6 +90,7 @@ function showRow(row, product) {
 function showFigures(figures) {
   if (figures.product_id !== chosen) return;
   put("product", figures.product_id);
+  put("own", figures.state.length > 1 ? figures.state : "");
   TEXTS.forEach((name) => put(name, figures[name]));
   ["best_bid_size", "best_ask_size"].forEach((name) => put(name, figures[name] === "—" ? "—" : `${figures[name]} ${figures.base_currency}`));
   put("max_spread_time", figures.max_spread_time ? `at ${figures.max_spread_time}` : "");
