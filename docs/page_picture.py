@@ -30,7 +30,7 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         for scheme in ("light", "dark"):
             size = {"width": WIDTH, "height": HEIGHT}
-            page = browser.new_page(viewport=size, color_scheme=scheme)  # type: ignore[arg-type]
+            page = browser.new_page(viewport=size, color_scheme=scheme)  # type: ignore[arg-type] # a str, where its stubs list words
             page.goto(address)
             page.locator("#best_bid", has_text=re.compile("[0-9]")).wait_for()
             page.wait_for_timeout(2000)

@@ -70,7 +70,7 @@ class Asked:
         except (duckdb.Error, pa.ArrowException, OSError) as error:
             for files in self._files:
                 if files.fault is not None:
-                    raise StorageError(files.fault.message, files.fault.hint) from error
+                    raise files.fault from error
             if not isinstance(error, duckdb.Error):
                 raise
             if isinstance(error, duckdb.OutOfMemoryException | duckdb.IOException):

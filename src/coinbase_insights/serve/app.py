@@ -89,9 +89,14 @@ class Answers:
     async def products(self, _: Request) -> Response:
         """All products in a line each, and the state of the line; the products that the lake has bars of."""
         frame = self._board.frame("")
-        past = [] if self._history is None else await self._beside(self._history.products)
+        past, trouble = [], None
+        if self._history is not None:
+            try:
+                past = await self._beside(self._history.products)
+            except StorageError as error:  # What is live is shown nevertheless.
+                trouble = error.message
         has = {"has_live": self._has_live, "has_lake": self._history is not None}
-        return _json({"live": frame, "lake": past, **has})
+        return _json({"live": frame, "lake": past, "lake_trouble": trouble, **has})
 
     async def insight(self, request: Request) -> Response:
         """The newest insight of a product, as a JSON line of `run` has it."""

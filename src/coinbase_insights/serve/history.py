@@ -71,7 +71,8 @@ def _query(choice: Choice) -> tuple[str, list[str | int]]:
     ]
     used = [(text, value) for text, value in conditions if value is not None]
     where = f" where {' and '.join(text for text, _ in used)}" if used else ""
-    query = f'select * from {choice.table}{where} order by "{time}", product_id, columns(*) limit ? offset ?'  # noqa: S608
+    order = f'order by "{time}", product_id, columns(*) limit ? offset ?'
+    query = f"select * from {choice.table}{where} {order}"  # noqa: S608 - our own names
     return query, [*(value for _, value in used), choice.limit + 1, choice.after]
 
 

@@ -35,7 +35,11 @@ def openapi() -> dict[str, Any]:
     (frame, insight, point), components = msgspec.json.schema_components(
         [Frame, Insight, Point], ref_template="#/components/schemas/{name}"
     )
-    has = {"has_live": {"type": "boolean"}, "has_lake": {"type": "boolean"}}
+    has = {
+        "lake_trouble": {"type": ["string", "null"]},
+        "has_live": {"type": "boolean"},
+        "has_lake": {"type": "boolean"},
+    }
     followed = {"live": {"anyOf": [frame, {"type": "null"}]}, "lake": {"type": "array", "items": PRODUCT}}
     newest = {"state": {"type": "string"}, "is_live": {"type": "boolean"}, "now": {"type": "string"}}
     paths = {

@@ -10,10 +10,10 @@ let chart = null;
 let candles = null;
 let asked = 0;
 
-export function startHistory(products, chosen) {
+export function startHistory(products, chosen, trouble) {
   at("history").hidden = false;
   if (!products.length) {
-    at("history-said").textContent = "There are no bars in this lake yet: coinbase_insights build makes them.";
+    at("history-said").textContent = trouble ? `The lake cannot be read: ${trouble}` : "There are no bars in this lake yet: coinbase_insights build makes them.";
     at("choice").hidden = true;
     return;
   }

@@ -165,7 +165,7 @@ async function start() {
   const answer = await fetch("/api/products");
   if (!answer.ok) throw new Error(String(answer.status));
   const known = await answer.json();
-  if (known.has_lake) startHistory(known.lake, chosen);
+  if (known.has_lake) startHistory(known.lake, chosen, known.lake_trouble);
   if (!known.has_live) {
     at("figures").hidden = true;
     setState("HISTORY", "■ HISTORY", "of a lake; nothing is live", true);
