@@ -237,6 +237,7 @@ class Watch:
             duplicates=counts.duplicates,
             missed=counts.missed,
             reconnects=counts.reconnects,
+            gaps=counts.gaps,
             is_known=self._line_state(now) not in ("CONNECTING", "STALE"),
             notes=tuple(self.notes),
         )

@@ -14,8 +14,9 @@ from starlette.routing import Route
 from ..engine.insight import rfc3339
 from ..errors import InsightsError, StorageError, UsageError
 from ..show.view import View
-from .asked import TIMES, TYPES, choice_of, product_of
+from .asked import TIMES, TYPES, choice_of, product_asked_for, product_of
 from .board import Board
+from .frame import frame
 from .openapi import openapi
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ class Answers:
 
     async def products(self, _: Request) -> Response:
         """All products in a line each, and the state of the line; the products that the lake has bars of."""
-        frame = self._board.frame("")
+        view = self._board.view
         past, trouble = [], None
         if self._history is not None:
             try:
@@ -96,12 +97,11 @@ class Answers:
             except StorageError as error:  # What is live is shown nevertheless.
                 trouble = error.message
         has = {"has_live": self._has_live, "has_lake": self._history is not None}
-        return _json({"live": frame, "lake": past, "lake_trouble": trouble, **has})
+        return _json({"live": None if view is None else frame(view), "lake": past, "lake_trouble": trouble, **has})
 
     async def insight(self, request: Request) -> Response:
         """The newest insight of a product, as a JSON line of `run` has it."""
-        product_id, view = product_of(request), self._board.view
-        product = next((each for each in view.products if each.product_id == product_id), None) if view else None
+        view, product = self._board.view, self._board.product(product_of(request))
         if view is None or product is None:
             return JSONResponse({"error": "this product is not followed here", "hint": "see /api/products"}, 404)
         found = {"state": view.state, "is_live": is_fresh(view), "now": rfc3339(view.now), "insight": product.insight}
@@ -115,7 +115,7 @@ class Answers:
         """A frame a few times a second, as server-sent events."""
         if self._board.viewers >= MOST_VIEWERS:
             return JSONResponse({"error": f"{MOST_VIEWERS} pages look already", "hint": "close one"}, 503)
-        frames = self._board.stream(request.query_params.get("product_id", ""))
+        frames = self._board.stream(product_asked_for(request.query_params))
         events = (EVENT % frame async for frame in frames)
         return StreamingResponse(events, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
 

@@ -54,6 +54,15 @@ def product_of(request: Request) -> str:
     return _product(request.path_params["product_id"])
 
 
+def product_asked_for(parameters: Mapping[str, str]) -> str:
+    """Give the product whose figures are asked for; empty where none is. Raises UsageError when it cannot be one."""
+    for name in parameters:
+        if name not in ("product_id", "token"):
+            raise UsageError(f"{name[:40]!a} is no parameter of the stream.", "There is product_id.")
+    text = parameters.get("product_id", "")
+    return text and _product(text)
+
+
 def choice_of(table: str, parameters: Mapping[str, str]) -> Choice:
     """Read the parameters of a table. Raises UsageError, naming the one that is wrong."""
     for name in parameters:

@@ -12,8 +12,8 @@ import msgspec
 
 from ..engine.product import Product
 from ..pipe import Pipe
-from ..show.view import View
-from .frame import Frame, Point, frame, point
+from ..show.view import ProductView, View
+from .frame import Point, figures, frame, point
 
 POINTS = 3600
 """Of the charts of one product, one a second at most: an hour and more."""
@@ -46,6 +46,9 @@ class Board:
     def insight(self, product: Product, pipe: Pipe) -> None:
         """A quote of this product was folded; the next frame shows it."""
         self._changed.add(product.product_id)
+        points = self._points_of(product.product_id)
+        if not points or points[-1].time // SECOND < product.time // SECOND:
+            points.append(point(product.insight(), pipe.counts.gaps))
 
     def state(self, view: View, pipe: Pipe) -> None:
         """Show another state at once."""
@@ -58,7 +61,7 @@ class Board:
         """Let all pages see this."""
         for product in view.products:
             if product.insight is not None and product.product_id in self._changed:
-                self._add(product.product_id, point(product.insight))
+                self._bring_up(product.product_id, point(product.insight, view.gaps))
         self._changed.clear()
         self._encoded.clear()
         self.view = view
@@ -71,24 +74,36 @@ class Board:
         self.has_ended = True
         self._next.set()
 
-    def _add(self, product_id: str, newest: Point) -> None:
-        points = self._points.setdefault(product_id, deque(maxlen=POINTS))
+    def _points_of(self, product_id: str) -> deque[Point]:
+        return self._points.setdefault(product_id, deque(maxlen=POINTS))
+
+    def _bring_up(self, product_id: str, newest: Point) -> None:
+        """Put the newest point in the place of the one that was first in its second."""
+        points = self._points_of(product_id)
         if points and points[-1].time // SECOND == newest.time // SECOND:
-            points.pop()
-        points.append(newest)
+            points[-1] = newest
 
     def points(self, product_id: str) -> list[Point]:
         """Give what the charts show of a product, oldest first."""
         return list(self._points.get(product_id, ()))
 
-    def frame(self, product_id: str) -> Frame | None:
-        """Give the newest frame for whoever looks at this product; None before the first."""
-        return None if self.view is None else frame(self.view, product_id)
+    def product(self, product_id: str) -> ProductView | None:
+        """Give a product as it was shown last; None where it is not followed, or not yet."""
+        products = () if self.view is None else self.view.products
+        return next((each for each in products if each.product_id == product_id), None)
 
-    def encoded(self, product_id: str) -> bytes:
-        """Give it as JSON, made once for all."""
+    def encoded(self, view: View, product_id: str) -> bytes:
+        """Give the newest frame for whoever looks at this product as JSON; what is the same for all is made once."""
+        if "" not in self._encoded:
+            self._encoded[""] = _encode(frame(view))
+        product = self.product(product_id)
+        if product is None:
+            return self._encoded[""]
         if product_id not in self._encoded:
-            self._encoded[product_id] = _encode(self.frame(product_id))
+            self._encoded[product_id] = b"%b%b}" % (
+                self._encoded[""][: -len(b"null}")],
+                _encode(figures(view, product)),
+            )
         return self._encoded[product_id]
 
     async def stream(self, product_id: str) -> AsyncGenerator[bytes]:
@@ -98,7 +113,7 @@ class Board:
             while not self.has_ended:
                 waiting = self._next
                 if self.view is not None:
-                    yield self.encoded(product_id)
+                    yield self.encoded(self.view, product_id)
                 await waiting.wait()
         finally:
             self.viewers -= 1

@@ -36,6 +36,8 @@ class Point(NamedTuple):
     skill: float | None
     """Over 15 minutes, as the last one."""
     band_hit_rate: float | None
+    gaps: int
+    """How often the line had been down until then: no line is drawn from a point to one with another number."""
 
 
 class Brief(msgspec.Struct, frozen=True):
@@ -101,13 +103,12 @@ class Frame(msgspec.Struct, frozen=True):
     duplicates: int
     notes: tuple[str, ...]
     products: tuple[Brief, ...]
-    figures: Figures | None
-    """Of the product that was asked for."""
+    figures: Figures | None = None
+    """Of the product that was asked for; None where it is not followed, or not yet."""
 
 
-def frame(view: View, product_id: str) -> Frame:
-    """Make the frame for whoever looks at this product."""
-    chosen = next((product for product in view.products if product.product_id == product_id), None)
+def frame(view: View) -> Frame:
+    """Make the frame of those who look at no product in full."""
     return Frame(
         state=view.state,
         symbol=SYMBOLS[view.state],
@@ -123,7 +124,6 @@ def frame(view: View, product_id: str) -> Frame:
         duplicates=view.duplicates,
         notes=tuple(map(safe, view.notes)),
         products=tuple(brief(view, product) for product in view.products),
-        figures=None if chosen is None else figures(view, chosen),
     )
 
 
@@ -163,16 +163,17 @@ def figures(view: View, product: ProductView) -> Figures:
         verdict=live.skill.verdict if live else None,
         skill=verdict(live.skill) if live else "waiting for data",
         held=_held(live),
-        point=point(insight) if insight else None,
+        point=point(insight, view.gaps) if insight else None,
     )
 
 
-def point(insight: Insight) -> Point:
-    """Take what charts show out of an insight."""
+def point(insight: Insight, gaps: int) -> Point:
+    """Take what charts show out of an insight, after so many gaps."""
     forecast = insight.forecast
     return Point(
         microseconds(insight.time), insight.mid_price, insight.spread, forecast.value, forecast.low, forecast.high,
         insight.forecast_error, insight.baseline_error, insight.skill.value, insight.band_hit_rate.value,
+        gaps,
     )  # fmt: skip
 
 

@@ -56,6 +56,8 @@ class View(msgspec.Struct, frozen=True):
     missed: int = 0
     """Messages that the exchange numbered and that did not reach us."""
     reconnects: int = 0
+    gaps: int = 0
+    """How often the line was down, or lost a message."""
     is_known: bool = True
     """Whether what was known last is still what holds: not while the line is down, nor when it ended so."""
     notes: tuple[str, ...] = ()

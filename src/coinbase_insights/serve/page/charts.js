@@ -4,7 +4,7 @@ import { createChart, createTextWatermark, LineSeries, AreaSeries, BaselineSerie
 
 const HORIZON = 60; // Seconds.
 const SHOWN = 900; // Seconds, as the terminal's chart.
-const LONGEST_QUIET = 120; // Seconds without a quote, after which a line is broken.
+const LONGEST_QUIET = 120; // Seconds without a quote, after which a line is broken; it is at every gap too.
 
 export function colours() {
   const style = getComputedStyle(document.documentElement);
@@ -157,9 +157,10 @@ const second = (point) => Math.floor(point[0] / 1e6);
 function* unbroken(points) {
   let before = null;
   for (const point of points) {
-    if (before !== null && second(point) - before > LONGEST_QUIET) yield [before + 1, null];
-    before = second(point);
-    yield [before, point];
+    const apart = before === null ? 0 : second(point) - second(before);
+    if (apart > LONGEST_QUIET || (apart > 1 && point[10] !== before[10])) yield [second(before) + 1, null];
+    before = point;
+    yield [second(point), point];
   }
 }
 
