@@ -98,7 +98,7 @@ def test_a_product_is_chosen_with_the_keyboard_and_kept_in_the_address(seen: See
     expect(page.locator("#product")).to_have_text("ETH-USD")
     expect(page.locator("#best_bid_size")).to_contain_text("ETH")
     assert page.url.endswith("?product=ETH-USD")
-    assert page.locator("#rows tr[aria-current=true]").inner_text().startswith("ETH-USD")
+    assert page.locator("#rows [aria-current=true]").inner_text() == "ETH-USD"
     page.reload()
     expect(page.locator("#product")).to_have_text("ETH-USD")
 

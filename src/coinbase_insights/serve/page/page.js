@@ -9,9 +9,10 @@ const at = (id) => document.getElementById(id);
 const TEXTS = ["best_bid", "best_ask", "spread", "max_spread", "forecast"];
 
 let chosen = new URLSearchParams(location.search).get("product") || "";
-let source = null;
+let line = null; // Aborts the stream that is listened to; null while there is none.
 let heardAt = 0;
 let triedAt = 0;
+let refused = ""; // Why the server gives nothing, in its own words.
 let charts = null;
 let wait = 500;
 
@@ -81,7 +82,8 @@ function showRow(row, product) {
   const [name, ...values] = [product.product_id, product.state, product.best_bid, product.best_ask, product.spread, product.max_spread, product.mean_15m, product.forecast, product.error_15m, product.baseline_15m];
   const button = row.cells[0].firstChild;
   if (button.textContent !== name) button.textContent = name;
-  row.setAttribute("aria-current", String(name === chosen));
+  row.className = name === chosen ? "chosen" : "";
+  button.setAttribute("aria-current", String(name === chosen));
   values.forEach((value, number) => {
     if (row.cells[number + 1].textContent !== value) row.cells[number + 1].textContent = value;
   });
@@ -111,7 +113,7 @@ function showFigures(figures) {
 }
 
 function choose(productId) {
-  if (chosen === productId && source) return;
+  if (chosen === productId && line) return;
   chosen = productId;
   history.replaceState(null, "", `?product=${encodeURIComponent(productId)}`);
   listen();
@@ -121,39 +123,70 @@ async function fill() {
   const wanted = chosen;
   if (!wanted) return;
   try {
-    const answer = await fetch(`/api/chart/${encodeURIComponent(wanted)}`);
-    if (!answer.ok) return;
-    const { points } = await answer.json();
+    const { points } = await (await ask(`/api/chart/${encodeURIComponent(wanted)}`)).json();
     if (wanted === chosen) charts.fill(points);
   } catch { /* The watch over silence says it. */ }
 }
 
 function listen() {
   triedAt = performance.now();
-  if (source) source.close();
+  if (line) line.abort();
   if (charts) charts.clear();
-  source = new EventSource(`/api/stream?product_id=${encodeURIComponent(chosen)}`);
-  const mine = source;
-  mine.addEventListener("open", () => { wait = 500; fill(); });
-  mine.addEventListener("message", (event) => {
-    if (mine !== source) return;
-    heardAt = performance.now();
-    show(JSON.parse(event.data));
-  });
-  mine.addEventListener("error", () => {
-    if (mine !== source) return;
-    mine.close();
-    setTimeout(() => { if (mine === source) listen(); }, wait);
+  const mine = new AbortController();
+  line = mine;
+  hear(mine).catch((error) => { if (mine === line) refused = error instanceof Refused ? error.message : ""; }).finally(() => {
+    if (mine !== line) return;
+    setTimeout(() => { if (mine === line) listen(); }, wait);
     wait = Math.min(wait * 1.7, 5000);
   });
 }
 
+// Not an EventSource, which does not tell why it was refused; of several frames that come at once, the newest is shown.
+async function hear(mine) {
+  const answer = await ask(`/api/stream?product_id=${encodeURIComponent(chosen)}`, mine.signal);
+  wait = 500;
+  fill();
+  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+  for (let kept = ""; ;) {
+    const { value, done } = await reader.read();
+    if (done || mine !== line) return;
+    const frames = (kept + value).split("\n\n");
+    kept = frames.pop();
+    if (!frames.length) continue;
+    heardAt = performance.now();
+    refused = "";
+    show(JSON.parse(frames.at(-1).slice("data: ".length)));
+  }
+}
+
+class Refused extends Error {}
+
+async function ask(address, signal) {
+  const answer = await fetch(address, { signal });
+  if (answer.ok) return answer;
+  const { error } = await answer.json().catch(() => ({ error: `answer ${answer.status}` }));
+  throw new Refused(error);
+}
+
+// A page that nobody sees lets its line go: a browser has few for each server.
+function sleepOrWake() {
+  if (!document.hidden) { heardAt = performance.now(); listen(); return; }
+  line.abort();
+  line = null;
+  forget("PAUSED", "■ PAUSED", "while nobody looks");
+}
+
 function watchOverSilence() {
   const silence = performance.now() - heardAt;
-  if (silence < SILENCE) return;
+  if (silence < SILENCE || document.hidden) return;
   if (performance.now() - triedAt > 2 * SILENCE) listen(); // A line may be dead and not closed.
   const since = heardAt ? `The server has been silent for ${Math.round(silence / 1000)} s` : "The server does not answer";
-  setState("NO SERVER", "■ NO SERVER", `${since}. No figure below is current.`, false);
+  forget("NO SERVER", refused ? "■ REFUSED" : "■ NO SERVER", `${refused ? `The server says: ${refused}` : since}. No figure below is current.`);
+}
+
+// Nothing that was shown is current any more.
+function forget(state, word, why) {
+  setState(state, word, why, false);
   ["best_bid", "best_ask", "spread", "forecast", "mid_price", "best_bid_size", "best_ask_size"].forEach((name) => put(name, "—"));
   ["band", "target_time", "held"].forEach((name) => put(name, ""));
   put("skill", "waiting for data");
@@ -162,9 +195,7 @@ function watchOverSilence() {
 }
 
 async function start() {
-  const answer = await fetch("/api/products");
-  if (!answer.ok) throw new Error(String(answer.status));
-  const known = await answer.json();
+  const known = await (await ask("/api/products")).json();
   if (known.has_lake) startHistory(known.lake, chosen, known.lake_trouble);
   if (!known.has_live) {
     at("figures").hidden = true;
@@ -176,11 +207,15 @@ async function start() {
   listen();
   setInterval(watchOverSilence, 500);
   setInterval(fill, 60000);
+  document.addEventListener("visibilitychange", sleepOrWake);
+  if (document.hidden) sleepOrWake();
 }
 
 function tryToStart() {
-  start().catch(() => {
-    setState("NO SERVER", "■ NO SERVER", "The server does not answer. Trying again.", false);
+  start().catch((error) => {
+    const isRefused = error instanceof Refused;
+    const why = isRefused ? `The server says: ${error.message}.` : "The server does not answer. Trying again.";
+    setState("NO SERVER", isRefused ? "■ REFUSED" : "■ NO SERVER", why, false);
     setTimeout(tryToStart, 2000);
   });
 }
