@@ -1,5 +1,6 @@
 """The page's server: the same figures as everywhere, for whoever may ask, and for nobody else."""
 
+import asyncio
 import itertools
 import json
 import signal
@@ -7,6 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import aclosing
 from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
@@ -286,6 +288,7 @@ def test_another_address_needs_a_token_and_lets_in_who_has_it(lake: str) -> None
         without, wrong = site.ask("/api/products")[0], site.ask("/api/products?token=wrong")[0]
         bearer = site.ask("/api/products", Authorization=f"Bearer {TOKEN}")[0]
         welcome, headers, _ = site.ask(f"/?token={TOKEN}")
+        by_tls = site.ask(f"/?token={TOKEN}", X_Forwarded_Proto="https")[1]["set-cookie"]
         cookie = headers["set-cookie"].split(";")[0]
         with_cookie = site.ask("/", Cookie=cookie)[0]
 
@@ -298,6 +301,8 @@ def test_another_address_needs_a_token_and_lets_in_who_has_it(lake: str) -> None
     assert (both[0], "set-cookie" in both[1], ready) == (401, False, 200)
     assert probe == (200, 200, 401)
     assert headers["location"] == "/"
+    assert ("Secure" in headers["set-cookie"], "Secure" in by_tls) == (False, True)
+    assert f"{site.port}=" in headers["set-cookie"]
     assert "HttpOnly" in headers["set-cookie"]
     assert "SameSite=lax" in headers["set-cookie"]
 
@@ -340,6 +345,10 @@ def test_health_readiness_and_metrics_are_told(site: Site) -> None:
         (("--demo", "-p", "XXX-USD"), "does not trade XXX-USD"),
         (("--demo", "--from", "x"), "are two sources"),
         (("-p", "ETH-USD", "--speed", "2"), "--speed is that of"),
+        (("--demo", "--url", "ws://127.0.0.1:9"), "--url says nothing about --demo."),
+        (("--demo", "--channel", "level2"), "--channel says nothing about --demo."),
+        (("--from", "x", "--feed", "advanced"), "--feed says nothing about --from."),
+        (("--lake", "x", "--model", "y"), "--model says nothing about a lake alone."),
         (("--lake", "nowhere"), "There is no lake in nowhere."),
         (("--from", "nowhere"), "nowhere"),
         (("--demo", "--token", "short"), "The token is too weak."),
@@ -374,6 +383,24 @@ def test_a_frame_is_encoded_once_however_many_look() -> None:
     for product in seen.products:
         found = msgspec.json.decode(frames[product.product_id], type=Frame)
         assert found == structs.replace(frame(seen), figures=figures(seen, product))
+
+
+def test_a_viewer_that_was_slow_gets_the_newest_frame_and_none_that_it_missed() -> None:
+    board = Board()
+
+    async def look() -> list[int]:
+        seen = []
+        board.show(view("LIVE", quotes=0))
+        async with aclosing(board.stream("")) as frames:
+            async for found in frames:
+                seen.append(msgspec.json.decode(found)["quotes"])
+                if len(seen) == 3:
+                    return seen
+                for number in range(100):
+                    board.show(view("LIVE", quotes=100 * len(seen) + number))
+        return seen
+
+    assert asyncio.run(look()) == [0, 199, 299]
 
 
 def test_points_before_and_after_a_gap_are_told_apart() -> None:

@@ -18,10 +18,9 @@ import typer
 
 from . import __version__, cli_build, cli_lake, cli_models, cli_publish, cli_serve, settings
 from .cli_talk import chosen_model, leave_stdout, say_problem
-from .cli_watch import Watching, kept, market_speed, refuse_untraded
+from .cli_watch import Watching, kept, market_speed, refuse_untraded, refuse_with, typed
 from .errors import InsightsError, UnknownProductError, UsageError
 from .options import (
-    URL_VARIABLE,
     Channel,
     ChosenForecasterOption,
     FeedName,
@@ -108,8 +107,7 @@ def run(
     if source is not None:
         if record is not None:
             raise UsageError("--from plays a recording and --record makes one.", "Leave one of them out.")
-        typed_url = None if url == os.environ.get(URL_VARIABLE) else url
-        _refuse_with("--from", {"--feed": feed, "--url": typed_url, "--compression": compression})
+        refuse_with("--from", {"--feed": feed, "--url": typed(url), "--compression": compression})
         pace = settings.speed(speed or "1")
         from .log.replay import replay
 
@@ -205,7 +203,7 @@ def simulate(
     from .simulator.server import Options, serve
 
     if recording is not None:
-        _refuse_with("a recording", {"--seed": seed})
+        refuse_with("a recording", {"--seed": seed})
     pace = settings.speed(speed) if recording is not None else market_speed(speed)
     seconds = None if length is None else settings.duration(length)
     mistakes = parse_faults(faults)
@@ -260,13 +258,6 @@ app.command()(cli_build.build)
 app.command()(cli_build.sql)
 app.command()(cli_publish.publish)
 app.command()(cli_serve.serve)
-
-
-def _refuse_with(what: str, given: dict[str, object]) -> None:
-    """Raise UsageError for the first option that was given though it says nothing beside `what`."""
-    for option, value in given.items():
-        if value is not None:
-            raise UsageError(f"{option} says nothing about {what}.", f"Leave {option} or {what} out.")
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ import typer
 
 from . import settings
 from .cli_talk import chosen_model, lacks, say
-from .cli_watch import Watching, kept, market_speed, refuse_untraded
+from .cli_watch import Watching, kept, market_speed, refuse_untraded, refuse_with, typed
 from .errors import UsageError
 from .options import (
     Channel,
@@ -48,8 +48,10 @@ def serve(
         str | None,
         typer.Option("--speed", metavar="SPEED", show_default="1", help="Of --from: 1, 10, max; of --demo to 60."),
     ] = None,
-    channel: Annotated[Channel, typer.Option(help="What to listen to.")] = Channel.TICKER_BATCH,
-    feed: Annotated[FeedName, typer.Option(help="Which of Coinbase's feeds.")] = FeedName.EXCHANGE,
+    channel: Annotated[
+        Channel | None, typer.Option(show_default="ticker_batch", help="What to listen to, or what a recording has.")
+    ] = None,
+    feed: Annotated[FeedName | None, typer.Option(show_default="exchange", help="Which of Coinbase's feeds.")] = None,
     forecaster: ChosenForecasterOption = None,
     model: ModelOption = None,
     host: Annotated[
@@ -79,6 +81,10 @@ def serve(
     product_ids = settings.product_ids(product_id or (DEMO_PRODUCTS if demo else []))
     asked = Asked(product_ids, demo, source, speed, channel, feed, url)
     _refuse_two_sources(asked, lake)
+    if not asked.has_live:
+        refuse_with(
+            "a lake alone", {"--model": model, "--forecaster": forecaster, "--channel": channel, "--feed": feed}
+        )
     seconds = None if length is None else settings.duration(length)
     try:
         import asyncio
@@ -93,11 +99,13 @@ def serve(
     except ImportError as error:
         raise lacks("serve", error) from error
     board = Board()
-    watched = _watched(board, asked, chosen_model(model, forecaster)) if product_ids or source is not None else None
+    watched = _watched(board, asked, chosen_model(model, forecaster)) if asked.has_live else None
     listener = listen(host, port)
     own_port = listener.getsockname()[1]
     say(f"look at http://{_address(host, own_port)}/{'?token=...' if token else ''}")
-    app = Gate(application(board, history, has_live=watched is not None), _names(host, own_port, name or []), token)
+    app = Gate(
+        application(board, history, has_live=watched is not None), _names(host, own_port, name or []), token, own_port
+    )
     asyncio.run(answer(app, listener, Work(board, watched, seconds)))
     if watched is not None:
         say(watched.watch.summary())
@@ -110,9 +118,14 @@ class Asked(NamedTuple):
     demo: bool
     source: Path | None
     speed: str | None
-    channel: Channel
-    feed: FeedName
+    channel: Channel | None
+    feed: FeedName | None
     url: str | None
+
+    @property
+    def has_live(self) -> bool:
+        """Whether there is more to show than a lake."""
+        return bool(self.product_ids) or self.source is not None
 
 
 def _refuse_two_sources(asked: Asked, lake: str | None) -> None:
@@ -120,7 +133,12 @@ def _refuse_two_sources(asked: Asked, lake: str | None) -> None:
         raise UsageError("--speed is that of a recording or of the demo.", "Leave it out.")
     if asked.demo and asked.source is not None:
         raise UsageError("--demo and --from are two sources.", "Leave one of them out.")
-    if not asked.product_ids and asked.source is None and lake is None:
+    heard = {"--feed": asked.feed, "--url": typed(asked.url)}
+    if asked.demo:
+        refuse_with("--demo", heard | {"--channel": asked.channel})
+    if asked.source is not None:
+        refuse_with("--from", heard)
+    if not asked.has_live and lake is None:
         raise UsageError("serve needs something to show.", "Name a product or a lake, or type: serve --demo")
     if asked.demo:
         refuse_untraded(asked.product_ids)
@@ -137,7 +155,8 @@ def _watched(board: "Board", asked: Asked, model: "Model") -> "Watched":
     from .serve.server import Watched
     from .watch import Watch
 
-    watching = Watching(asked.product_ids, Channel.TICKER if asked.demo else asked.channel, model)
+    usual = Channel.TICKER if asked.demo else Channel.TICKER_BATCH
+    watching = Watching(asked.product_ids, asked.channel or usual, model)
     if asked.demo:
         pace = market_speed(asked.speed or "1")
         watch = Watch(
@@ -202,10 +221,10 @@ def _live(asked: Asked) -> "tuple[Source, Check]":
     from .feed.endpoints import SOCKETS, rest_url
     from .feed.products import check
 
-    product_ids, feed = asked.product_ids, asked.feed
+    product_ids, feed = asked.product_ids, asked.feed or FeedName.EXCHANGE
     address = settings.socket_url(asked.url or SOCKETS[feed])
     listed = product_ids if feed is FeedName.EXCHANGE else settings.books(product_ids)
-    live = Feed(address, product_ids, dialect=feed, channel=asked.channel)
+    live = Feed(address, product_ids, dialect=feed, channel=asked.channel or Channel.TICKER_BATCH)
 
     def items(watch: "Watch") -> "AsyncGenerator[Item]":
         watch.reconnect = live.reconnect

@@ -1,7 +1,8 @@
 """What `run` and `demo` share, and where what was kept comes from: a recording, a folder of them, or a lake."""
 
+import os
 import sys
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 from . import settings
 from .cli_talk import lacks, leave_stdout, say, say_late, say_problem
 from .errors import UnknownProductError, UnreachableError, UsageError
-from .options import Channel, Format
+from .options import URL_VARIABLE, Channel, Format
 
 if TYPE_CHECKING:
     from .engine.model import Model
@@ -101,6 +102,18 @@ class Watching:
         else:
             hint = "Is it a recording of tickers, or of level2 books with their snapshot?"
         say_problem(f"There was no quote of {' or '.join(pipe.product_ids) or 'any product'} in {source}.", hint)
+
+
+def refuse_with(what: str, given: Mapping[str, object]) -> None:
+    """Raise UsageError for the first option that was given though it says nothing beside `what`."""
+    for option, value in given.items():
+        if value is not None:
+            raise UsageError(f"{option} says nothing about {what}.", f"Leave {option} or {what} out.")
+
+
+def typed(url: str | None) -> str | None:
+    """Give the address of the feed if it was typed, and not set for all commands."""
+    return None if url == os.environ.get(URL_VARIABLE) else url
 
 
 def kept(path: Path) -> "Iterator[Item]":

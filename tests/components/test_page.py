@@ -1,19 +1,21 @@
 """The page in a real browser: what a person sees, with the keyboard too, and when the server goes and comes back."""
 
-import json
 import os
 import re
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from itertools import pairwise
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import duckdb
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+from websockets.sync.server import serve
 
 from coinbase_insights.lake.build import build
 from coinbase_insights.lake.tables import INSIGHTS
@@ -48,6 +50,23 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> str:
 def site(lake: str) -> Iterator[Site]:
     with serving("--demo", "--speed", "60", "--lake", lake) as found:
         yield found
+
+
+Says = Callable[[str], AbstractContextManager[str]]
+
+
+@pytest.fixture
+def exchange_that_says() -> Says:
+    """An exchange that closes every connection at once, and says why."""
+
+    @contextmanager
+    def start(why: str) -> Iterator[str]:
+        with serve(lambda line: line.close(1008, why), "127.0.0.1", 0) as server:
+            Thread(target=server.serve_forever, daemon=True).start()
+            yield f"ws://127.0.0.1:{server.socket.getsockname()[1]}"
+            server.shutdown()
+
+    return start
 
 
 class Seen:
@@ -165,21 +184,53 @@ def test_a_server_that_goes_is_said_at_once_and_one_that_comes_back_is_heard(bro
     context.close()
 
 
-def test_what_the_feed_says_is_never_read_as_html(browser: Browser, tmp_path: Path) -> None:
+def test_what_the_feed_says_is_text_and_never_html(browser: Browser, exchange_that_says: Says) -> None:
     evil = "<img src=x onerror=alert(1)>"
-    recording = tmp_path / "evil.rec"
-    message = {"type": evil, "product_id": evil, "reason": evil, "message": evil}
-    recording.write_text(f"1775428200000000000\t{json.dumps(message)}\n1775428201000000000\t#lost {evil}\n")
     context = browser.new_context()
     page = context.new_page()
     asked: list[str] = []
     page.on("dialog", lambda dialog: asked.append(dialog.message))
 
-    with serving("--from", str(recording), "-p", "ETH-USD", "--speed", "max") as site:
+    with exchange_that_says(evil) as url, serving("-p", "ETH-USD", "--url", url) as site:
         page.goto(f"http://{site.host}/")
-        expect(page.locator("#word")).to_have_text("■ ENDED")
+        expect(page.locator("#detail")).to_contain_text(evil)
 
-    assert (page.locator("img").count(), asked) == (0, [])
+        assert (page.locator("img").count(), asked) == (0, [])
+    context.close()
+
+
+def test_a_page_that_nobody_sees_has_no_line_and_shows_nothing_as_current(seen: Seen, site: Site) -> None:
+    page = seen.page
+    expect(page.locator("#best_bid")).to_have_text(re.compile(r"[0-9]"))
+
+    _hide(page, "true")
+    expect(page.locator("#word")).to_have_text("■ PAUSED")
+    assert page.locator("#best_bid").inner_text() == "—"
+    assert page.title().startswith("■ PAUSED")
+    assert b"coinbase_insights_viewers 0\n" in site.ask("/metrics")[2]
+
+    _hide(page, "false")
+    expect(page.locator("#best_bid")).to_have_text(re.compile(r"[0-9]"))
+    assert seen.complaints == []
+
+
+def _hide(page: Page, value: str) -> None:
+    hidden = f"Object.defineProperty(document, 'hidden', {{ value: {value}, configurable: true }})"
+    page.evaluate(f"{hidden}; document.dispatchEvent(new Event('visibilitychange'))")
+
+
+def test_a_page_that_may_not_look_any_more_is_told_why(browser: Browser) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    context = browser.new_context()
+    page = context.new_page()
+    with serving("--demo", "--token", "the-first-of-two-tokens", port=port) as site:
+        page.goto(f"http://{site.host}/?token=the-first-of-two-tokens")
+        expect(page.locator("#word")).to_have_text("● SIMULATED")
+
+    with serving("--demo", "--token", "the-second-of-two-tokens", port=port):
+        expect(page.locator("#word")).to_have_text("■ REFUSED", timeout=15_000)
+        expect(page.locator("#alarm")).to_contain_text("The server says: a token is needed")
     context.close()
 
 

@@ -14,7 +14,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-COOKIE = "coinbase_insights"
+COOKIE = "coinbase_insights_"
+"""With the port behind it: a browser keeps one jar for all ports of a name."""
 WITHOUT_TOKEN = ("/healthz", "/readyz")
 """What whoever watches over it may ask: they say nothing but yes or no."""
 HEADERS = {
@@ -40,9 +41,10 @@ class Refusal(NamedTuple):
 class Gate:
     """Stands before the application."""
 
-    def __init__(self, app: ASGIApp, hosts: frozenset[str], token: str) -> None:
+    def __init__(self, app: ASGIApp, hosts: frozenset[str], token: str, port: int) -> None:
         """`hosts` are what we may be called, with the port; an empty token lets everybody in who may call us so."""
         self._app = app
+        self._cookie = f"{COOKIE}{port}"
         self._hosts = hosts
         self._token = token
 
@@ -67,7 +69,7 @@ class Gate:
             allow = {"Allow": "GET, HEAD"} if refusal.status == 405 else None
             answer = JSONResponse({"error": refusal.error}, refusal.status, allow)
         elif self._token and scope["path"] == "/" and "token" in _query(scope):
-            answer = self._welcome()
+            answer = self._welcome(Headers(scope=scope))
         await answer(scope, receive, guarded)
 
     def _refusal(self, scope: Scope) -> Refusal | None:
@@ -88,14 +90,18 @@ class Gate:
 
     def _has_token(self, scope: Scope, headers: Mapping[str, str]) -> bool:
         kind, _, bearer = headers.get("authorization", "").partition(" ")
-        given = _query(scope).get("token") or [_cookie(headers.get("cookie", ""))]
+        given = _query(scope).get("token") or [_cookie(headers.get("cookie", ""), self._cookie)]
         given = [bearer] if kind.lower() == "bearer" else given
         return all(hmac.compare_digest(each.encode(), self._token.encode()) for each in given)
 
-    def _welcome(self) -> Response:
-        """Keep the token in a cookie, and out of the address; lax, so that a link in somebody's wiki leads here too."""
+    def _welcome(self, headers: Headers) -> Response:
+        """Keep the token in a cookie, and out of the address; lax, so that a link in somebody's wiki leads here too.
+
+        Where a proxy says that it was reached by TLS, a browser is to send the cookie no other way.
+        """
         response = RedirectResponse("/", 303)
-        response.set_cookie(COOKIE, self._token, httponly=True, samesite="lax")
+        is_secure = headers.get("x-forwarded-proto") == "https"
+        response.set_cookie(self._cookie, self._token, httponly=True, samesite="lax", secure=is_secure)
         return response
 
 
@@ -106,9 +112,9 @@ def _query(scope: Scope) -> dict[str, list[str]]:
         return {}
 
 
-def _cookie(text: str) -> str:
+def _cookie(text: str, name: str) -> str:
     try:
-        found = SimpleCookie(text).get(COOKIE)
+        found = SimpleCookie(text).get(name)
     except CookieError:
         return ""
     return "" if found is None else found.value
