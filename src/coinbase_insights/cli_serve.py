@@ -79,9 +79,9 @@ def serve(
     """Show it all on a page in the browser: live figures and charts, and the history of a lake."""
     _refuse_open_door(host, token)
     product_ids = settings.product_ids(product_id or (DEMO_PRODUCTS if demo else []))
-    asked = Asked(product_ids, demo, source, speed, channel, feed, url)
-    _refuse_two_sources(asked, lake)
-    if not asked.has_live:
+    wanted = Wanted(product_ids, demo, source, speed, channel, feed, url)
+    _refuse_two_sources(wanted, lake)
+    if not wanted.has_live:
         refuse_with(
             "a lake alone", {"--model": model, "--forecaster": forecaster, "--channel": channel, "--feed": feed}
         )
@@ -99,7 +99,7 @@ def serve(
     except ImportError as error:
         raise lacks("serve", error) from error
     board = Board()
-    watched = _watched(board, asked, chosen_model(model, forecaster)) if asked.has_live else None
+    watched = _watched(board, wanted, chosen_model(model, forecaster)) if wanted.has_live else None
     listener = listen(host, port)
     own_port = listener.getsockname()[1]
     say(f"look at http://{_address(host, own_port)}/{'?token=...' if token else ''}")
@@ -111,7 +111,7 @@ def serve(
         say(watched.watch.summary())
 
 
-class Asked(NamedTuple):
+class Wanted(NamedTuple):
     """What was asked to be shown live."""
 
     product_ids: tuple[str, ...]
@@ -128,20 +128,20 @@ class Asked(NamedTuple):
         return bool(self.product_ids) or self.source is not None
 
 
-def _refuse_two_sources(asked: Asked, lake: str | None) -> None:
-    if asked.speed is not None and asked.source is None and not asked.demo:
+def _refuse_two_sources(wanted: Wanted, lake: str | None) -> None:
+    if wanted.speed is not None and wanted.source is None and not wanted.demo:
         raise UsageError("--speed is that of a recording or of the demo.", "Leave it out.")
-    if asked.demo and asked.source is not None:
+    if wanted.demo and wanted.source is not None:
         raise UsageError("--demo and --from are two sources.", "Leave one of them out.")
-    heard = {"--feed": asked.feed, "--url": typed(asked.url)}
-    if asked.demo:
-        refuse_with("--demo", heard | {"--channel": asked.channel})
-    if asked.source is not None:
+    heard = {"--feed": wanted.feed, "--url": typed(wanted.url)}
+    if wanted.demo:
+        refuse_with("--demo", heard | {"--channel": wanted.channel})
+    if wanted.source is not None:
         refuse_with("--from", heard)
-    if not asked.has_live and lake is None:
+    if not wanted.has_live and lake is None:
         raise UsageError("serve needs something to show.", "Name a product or a lake, or type: serve --demo")
-    if asked.demo:
-        refuse_untraded(asked.product_ids)
+    if wanted.demo:
+        refuse_untraded(wanted.product_ids)
 
 
 def _history(lake: str) -> "History":
@@ -150,24 +150,24 @@ def _history(lake: str) -> "History":
     return History(lake)
 
 
-def _watched(board: "Board", asked: Asked, model: "Model") -> "Watched":
+def _watched(board: "Board", wanted: Wanted, model: "Model") -> "Watched":
     """Make the pipe from what was asked for to the board."""
     from .serve.server import Watched
     from .watch import Watch
 
-    usual = Channel.TICKER if asked.demo else Channel.TICKER_BATCH
-    watching = Watching(asked.product_ids, asked.channel or usual, model)
-    if asked.demo:
-        pace = market_speed(asked.speed or "1")
+    usual = Channel.TICKER if wanted.demo else Channel.TICKER_BATCH
+    watching = Watching(wanted.product_ids, wanted.channel or usual, model)
+    if wanted.demo:
+        pace = market_speed(wanted.speed or "1")
         watch = Watch(
             watching.pipe, board, live_state="SIMULATED", speed="" if pace == 1.0 else settings.speed_name(pace)
         )
-        return Watched(watch, _simulated(asked.product_ids, pace))
-    if asked.source is not None:
-        pace = settings.speed(asked.speed or "1")
+        return Watched(watch, _simulated(wanted.product_ids, pace))
+    if wanted.source is not None:
+        pace = settings.speed(wanted.speed or "1")
         watch = Watch(watching.pipe, board, live_state="REPLAY", speed=settings.speed_name(pace))
-        return Watched(watch, _played(asked.source, pace))
-    return Watched(Watch(watching.pipe, board), *_live(asked))
+        return Watched(watch, _played(wanted.source, pace))
+    return Watched(Watch(watching.pipe, board), *_live(wanted))
 
 
 def _refuse_open_door(host: str, token: str) -> None:
@@ -216,15 +216,15 @@ def _played(path: Path, pace: float) -> "Source":
     return lambda watch: played
 
 
-def _live(asked: Asked) -> "tuple[Source, Check]":
+def _live(wanted: Wanted) -> "tuple[Source, Check]":
     from .feed import Feed
     from .feed.endpoints import SOCKETS, rest_url
     from .feed.products import check
 
-    product_ids, feed = asked.product_ids, asked.feed or FeedName.EXCHANGE
-    address = settings.socket_url(asked.url or SOCKETS[feed])
+    product_ids, feed = wanted.product_ids, wanted.feed or FeedName.EXCHANGE
+    address = settings.socket_url(wanted.url or SOCKETS[feed])
     listed = product_ids if feed is FeedName.EXCHANGE else settings.books(product_ids)
-    live = Feed(address, product_ids, dialect=feed, channel=asked.channel or Channel.TICKER_BATCH)
+    live = Feed(address, product_ids, dialect=feed, channel=wanted.channel or Channel.TICKER_BATCH)
 
     def items(watch: "Watch") -> "AsyncGenerator[Item]":
         watch.reconnect = live.reconnect

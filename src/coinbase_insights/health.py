@@ -1,7 +1,7 @@
 """What other programs ask a running service: is it there, is it ready, how much has it done.
 
 `/healthz` answers as long as the process does; `/readyz` with 503 while no message comes or none can be kept;
-`/metrics` in the text format of Prometheus (prometheus.io/docs/instrumenting/exposition_formats). Loopback only.
+`/metrics` for Prometheus. Loopback only.
 """
 
 import threading
@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from .collect import Standing
 from .errors import UsageError
+from .exposition import CONTENT_TYPE, exposition
 
 HOST = "127.0.0.1"
 NAMES = (f"{HOST}:", "localhost:")
@@ -36,11 +37,7 @@ def metrics(standing: Standing) -> str:
         ("landed_lines", "gauge", "Offset behind the last line that is in the lake.", standing.landed),
         ("lake_parts", "gauge", "Data files of the lake's raw table.", standing.parts),
     )
-    lines = []
-    for name, kind, meaning, value in rows:
-        full = f"coinbase_insights_{name}"
-        lines += [f"# HELP {full} {meaning}", f"# TYPE {full} {kind}", f"{full} {value}"]
-    return "\n".join(lines) + "\n"
+    return exposition(rows)
 
 
 @contextmanager
@@ -59,7 +56,7 @@ def answering(port: int, standing: Callable[[], Standing]) -> Iterator[str]:
                 status, text = 403, "this is only for this machine\n"
             body = text.encode()
             self.send_response(status)
-            self.send_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+            self.send_header("Content-Type", CONTENT_TYPE)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)

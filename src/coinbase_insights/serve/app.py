@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from ..engine.insight import rfc3339
 from ..errors import InsightsError, StorageError, UsageError
+from ..exposition import CONTENT_TYPE, exposition
 from ..show.view import View
 from .asked import TIMES, TYPES, choice_of, product_asked_for, product_of
 from .board import Board
@@ -155,7 +156,7 @@ class Answers:
 
     async def metrics(self, _: Request) -> Response:
         """What there is to count, for Prometheus."""
-        return Response(metrics(self._board), media_type="text/plain; version=0.0.4")
+        return Response(metrics(self._board), media_type=CONTENT_TYPE)
 
 
 def is_fresh(view: View | None) -> bool:
@@ -164,7 +165,7 @@ def is_fresh(view: View | None) -> bool:
 
 
 def metrics(board: Board) -> str:
-    """Write what there is to count (prometheus.io/docs/instrumenting/exposition_formats)."""
+    """Write what there is to count."""
     view = board.view
     rows = (
         ("messages_total", "counter", "Messages received since the start.", view.received if view else 0),
@@ -175,11 +176,7 @@ def metrics(board: Board) -> str:
         ("viewers", "gauge", "Pages that look.", board.viewers),
         ("frames_total", "counter", "Frames made for pages.", board.frames),
     )
-    lines = []
-    for name, kind, meaning, value in rows:
-        full = f"coinbase_insights_{name}"
-        lines += [f"# HELP {full} {meaning}", f"# TYPE {full} {kind}", f"{full} {value}"]
-    return "\n".join(lines) + "\n"
+    return exposition(rows)
 
 
 def _json(value: object) -> Response:

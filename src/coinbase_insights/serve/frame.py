@@ -133,7 +133,10 @@ def brief(view: View, product: ProductView) -> Brief:
         cells.state, cells.best_bid, cells.best_ask, cells.spread, cells.max_spread, cells.mean_15m, cells.forecast,
         cells.error_15m, cells.baseline_15m,
     )  # fmt: skip
-    return Brief(safe(product.product_id), *(write(view, product).strip() for write in values))
+    texts = [write(view, product).strip() for write in values]
+    if texts[0] == SYMBOLS[view.state]:  # A terminal's header says the rest; a page is read cell by cell, too.
+        texts[0] = f"{texts[0]} {view.state}"
+    return Brief(safe(product.product_id), *texts)
 
 
 def figures(view: View, product: ProductView) -> Figures:
