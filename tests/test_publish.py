@@ -238,7 +238,7 @@ def test_a_file_that_is_open_in_another_program_is_locked(built: str, file: Path
 def test_every_value_arrives_whole(address: Address, ask: Ask) -> None:
     declared = in_warehouse(EVERY_KIND)
     with closing(DuckDB(address)) as warehouse, warehouse.transaction():
-        for statement in create(declared, warehouse.types, warehouse.indexed):
+        for statement in create(declared, warehouse.dialect):
             warehouse.run(statement)
         warehouse.insert(declared.name, EXTREMES)
 

@@ -278,7 +278,7 @@ def test_a_password_is_taken_from_the_environment_and_never_shown(
 def test_every_value_arrives_whole(to: str, ask: Ask) -> None:
     declared = in_warehouse(EVERY_KIND)
     with closing(Postgres(Address.parse(to))) as warehouse, warehouse.transaction():
-        for statement in create(declared, warehouse.types, warehouse.indexed):
+        for statement in create(declared, warehouse.dialect):
             warehouse.run(statement)
         warehouse.insert(declared.name, EXTREMES)
 

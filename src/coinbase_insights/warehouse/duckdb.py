@@ -11,7 +11,7 @@ import pyarrow as pa
 from ..errors import LockedError, StorageError
 from ..lake.tables import PRICE, SIZE
 from .address import Address
-from .statements import Types, quoted
+from .statements import Dialect
 
 _COLUMNS = """
     select column_name, data_type from duckdb_columns()
@@ -26,18 +26,20 @@ _CHUNK = "_chunk"
 class DuckDB:
     """A file of DuckDB, which one process writes at a time."""
 
-    types: ClassVar[Types] = {
-        "text": "VARCHAR",
-        "name": "VARCHAR",
-        "whole": "BIGINT",
-        "small": "SMALLINT",
-        "real": "DOUBLE",
-        "price": f"DECIMAL({PRICE[0]},{PRICE[1]})",
-        "size": f"DECIMAL({SIZE[0]},{SIZE[1]})",
-        "time": "TIMESTAMP WITH TIME ZONE",
-        "truth": "BOOLEAN",
-    }
-    indexed: ClassVar[bool] = False
+    dialect: ClassVar[Dialect] = Dialect(
+        types={
+            "text": "VARCHAR",
+            "name": "VARCHAR",
+            "whole": "BIGINT",
+            "small": "SMALLINT",
+            "real": "DOUBLE",
+            "price": f"DECIMAL({PRICE[0]},{PRICE[1]})",
+            "size": f"DECIMAL({SIZE[0]},{SIZE[1]})",
+            "time": "TIMESTAMP WITH TIME ZONE",
+            "truth": "BOOLEAN",
+        },
+        indexed=False,
+    )
     """An index would take memory for every row; a filter skips blocks by their least and greatest values as it is."""
 
     def __init__(self, address: Address) -> None:
@@ -74,7 +76,7 @@ class DuckDB:
     def insert(self, table: str, rows: pa.Table) -> None:
         """Add rows, the columns by their names."""
         self._connection.register(_CHUNK, rows)
-        self._connection.execute(f"insert into {quoted(table)} by name select * from {_CHUNK}")
+        self._connection.execute(f"insert into {self.dialect.table.format(table)} by name select * from {_CHUNK}")
         self._connection.unregister(_CHUNK)
 
     def close(self) -> None:

@@ -60,6 +60,7 @@ class Publication:
     def __init__(self, warehouse: Warehouse, table: Delta) -> None:
         """Look how far the copy is, and make or mend it where it has not all columns. Raises StorageError."""
         self._warehouse = warehouse
+        self._dialect = warehouse.dialect
         self._table = table
         self._name = table.declared.name
         self._end = table.landed(self._name)
@@ -70,8 +71,8 @@ class Publication:
     def _prepare(self) -> None:
         """Make the tables that are not there, and add the columns that they lack."""
         for declared in (PUBLISHED, in_warehouse(self._table.declared)):
-            there, types = self._warehouse.columns(declared.name), self._warehouse.types
-            made = migrate(declared, types, there) if there else create(declared, types, self._warehouse.indexed)
+            there = self._warehouse.columns(declared.name)
+            made = migrate(declared, self._dialect, there) if there else create(declared, self._dialect)
             for statement in made:
                 self._warehouse.run(statement)
         if not there:
@@ -83,7 +84,7 @@ class Publication:
         for chunk in self._chunks(at_once):
             with self._warehouse.transaction():
                 if self._is_other:
-                    self._warehouse.run(remove_rows(self._name))
+                    self._warehouse.run(remove_rows(self._name, self._dialect))
                 self._warehouse.insert(self._name, numbered(chunk, self._done))
                 self._note(self._done + len(chunk))
             self._done, self._is_other = self._done + len(chunk), False
@@ -92,14 +93,14 @@ class Publication:
 
     def _look(self) -> tuple[int, bool]:
         """Give how many rows are there that the lake has, and whether those that are there are others."""
-        found = self._warehouse.ask(note_of(self._name))
+        found = self._warehouse.ask(note_of(self._name, self._dialect))
         if not found:
             raise StorageError(
                 f"There is a table {self._name} that `publish` has not made.",
                 "Rename it, or publish into another database.",
             )
         ((lake_table, rows),) = found
-        ((count, last),) = self._warehouse.ask(rows_of(self._name))
+        ((count, last),) = self._warehouse.ask(rows_of(self._name, self._dialect))
         is_whole = rows == count == (0 if last is None else last + 1)
         is_ours = lake_table == self._table.id and rows <= self._end and is_whole
         return (rows, False) if is_ours else (0, True)
@@ -114,7 +115,7 @@ class Publication:
         """Note how many rows are there."""
         note = [[self._name], [self._table.id], [rows], [time.time_ns() // 1000]]
         arrays = [pa.array(value).cast(field.type) for value, field in zip(note, schema(PUBLISHED), strict=True)]
-        self._warehouse.run(remove_note(self._name))
+        self._warehouse.run(remove_note(self._name, self._dialect))
         self._warehouse.insert(PUBLISHED.name, pa.table(arrays, schema=schema(PUBLISHED)))
 
 

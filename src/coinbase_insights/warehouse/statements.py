@@ -3,13 +3,34 @@
 They hold our own names and words only: no value is ever written into a statement.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 from ..errors import StorageError
 from ..lake.tables import Column, Kind, Table
 
 Types = Mapping[Kind, str]
 """How a warehouse spells the type of each kind of column."""
+
+
+class Dialect(NamedTuple):
+    """What warehouses spell each in its own way; braces stand for what is filled in."""
+
+    types: Types
+    """The types of columns, as it gives them itself when it is asked."""
+    indexed: bool
+    """Whether tables get indices: by their key, and by product and time."""
+    name: str = '"{}"'
+    """A declared name, so that no word of SQL is in its way, such as `end`."""
+    table: str = '"{}"'
+    text: str = "'{}'"
+    row_count: str = "count(*)"
+    add: str = "add column"
+    make_index: str = "create index on {table} ({columns})"
+    about_table: str = "comment on table {table} is {words}"
+    about_column: str = "comment on column {table}.{column} is {words}"
+
+
 ROW = Column("row", "whole", "", "place of the row in the lake's table, counted from 0")
 PUBLISHED = Table(
     "published",
@@ -30,68 +51,83 @@ def in_warehouse(declared: Table) -> Table:
     return declared._replace(columns=(ROW, *declared.columns))
 
 
-def create(declared: Table, types: Types, indexed: bool) -> Iterator[str]:
+def create(declared: Table, dialect: Dialect) -> Iterator[str]:
     """Make a table, with what it and its columns mean; `indexed` by its key, and by product and time if it has them."""
-    name, (key, *others) = quoted(declared.name), declared.columns
+    table, (key, *others) = dialect.table.format(declared.name), declared.columns
     columns = [
-        f"{quoted(key.name)} {types[key.kind]} {'primary key' if indexed else 'not null'}",
-        *(f"{quoted(each.name)} {types[each.kind]}{'' if each.nullable else ' not null'}" for each in others),
+        f"{_typed(key, dialect)} {'primary key' if dialect.indexed else 'not null'}",
+        *(f"{_typed(each, dialect)}{'' if each.nullable else ' not null'}" for each in others),
     ]
-    yield f"create table {name} ({', '.join(columns)})"
-    yield f"comment on table {name} is {_text(declared.meaning)}"
-    yield from (_comment(declared, each) for each in declared.columns)
+    yield f"create table {table} ({', '.join(columns)})"
+    yield dialect.about_table.format(table=table, table_name=declared.name, words=text_of(declared.meaning, dialect))
+    yield from (_comment(declared, each, dialect) for each in declared.columns)
     times = [each.name for each in others if each.kind == "time"]
-    if indexed and times and any(each.name == "product_id" for each in others):
-        yield f"create index on {name} (product_id, {quoted(times[0])})"
+    if dialect.indexed and times and any(each.name == "product_id" for each in others):
+        yield dialect.make_index.format(table=table, columns=names_of(["product_id", times[0]], dialect))
 
 
-def migrate(declared: Table, types: Types, there: Mapping[str, str]) -> Iterator[str]:
+def migrate(declared: Table, dialect: Dialect, there: Mapping[str, str]) -> Iterator[str]:
     """Add the columns that are declared now and not there; what only is there stays. Raises StorageError.
 
     `there` has the type of each column that is there. Rows from before have null in a new column.
     """
     for column in declared.columns:
-        found = there.get(column.name)
+        found, wanted = there.get(column.name), dialect.types[column.kind]
         if found is None:
-            yield f"alter table {quoted(declared.name)} add column {quoted(column.name)} {types[column.kind]}"
-            yield _comment(declared, column)
-        elif found != types[column.kind]:
+            yield f"alter table {dialect.table.format(declared.name)} {dialect.add} {_typed(column, dialect)}"
+            yield _comment(declared, column, dialect)
+        elif found != wanted:
             raise StorageError(
-                f"The column {column.name} of {declared.name} is {found} there, and should be {types[column.kind]}.",
+                f"The column {column.name} of {declared.name} is {found} there, and should be {wanted}.",
                 f"Rename that table, or drop it: then `publish` makes {declared.name} anew.",
             )
 
 
-def remove_rows(table: str) -> str:
+def remove_rows(table: str, dialect: Dialect) -> str:
     """Remove all rows of a table."""
-    return f"delete from {quoted(table)}"
+    return f"delete from {dialect.table.format(table)}"
 
 
-def rows_of(table: str) -> str:
+def rows_of(table: str, dialect: Dialect) -> str:
     """Ask how many rows a table has, and for the place of the last."""
-    return f"select count(*), max({quoted(ROW.name)}) from {quoted(table)}"
+    return f"select {dialect.row_count}, max({dialect.name.format(ROW.name)}) from {dialect.table.format(table)}"
 
 
-def note_of(table: str) -> str:
+def note_of(table: str, dialect: Dialect) -> str:
     """Ask of which of the lake's tables a table was published, and how many rows of it."""
-    return f"select lake_table, rows from {PUBLISHED.name} where table_name = {_text(table)}"
+    return f"select {names_of(['lake_table', 'rows'], dialect)} from {_noted(table, dialect)}"
 
 
-def remove_note(table: str) -> str:
+def remove_note(table: str, dialect: Dialect) -> str:
     """Remove what is noted of a table."""
-    return f"delete from {PUBLISHED.name} where table_name = {_text(table)}"
+    return f"delete from {_noted(table, dialect)}"
 
 
-def _comment(declared: Table, column: Column) -> str:
+def names_of(columns: Iterable[str], dialect: Dialect) -> str:
+    """Write the names of columns, with a comma between."""
+    return ", ".join(dialect.name.format(each) for each in columns)
+
+
+def text_of(words: str, dialect: Dialect) -> str:
+    """Write words as a value of text."""
+    return dialect.text.format(words.replace("'", "''"))
+
+
+def _noted(table: str, dialect: Dialect) -> str:
+    published, name = dialect.table.format(PUBLISHED.name), dialect.name.format("table_name")
+    return f"{published} where {name} = {text_of(table, dialect)}"
+
+
+def _typed(column: Column, dialect: Dialect) -> str:
+    return f"{dialect.name.format(column.name)} {dialect.types[column.kind]}"
+
+
+def _comment(declared: Table, column: Column, dialect: Dialect) -> str:
     words = f"{column.meaning} ({column.unit})" if column.unit else column.meaning
-    return f"comment on column {quoted(declared.name)}.{quoted(column.name)} is {_text(words)}"
-
-
-def quoted(name: str) -> str:
-    """Write a declared name so that no word of SQL is in its way, such as `end`."""
-    return f'"{name}"'
-
-
-def _text(words: str) -> str:
-    doubled = words.replace("'", "''")
-    return f"'{doubled}'"
+    return dialect.about_column.format(
+        table=dialect.table.format(declared.name),
+        column=dialect.name.format(column.name),
+        table_name=declared.name,
+        column_name=column.name,
+        words=text_of(words, dialect),
+    )

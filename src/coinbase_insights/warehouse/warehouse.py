@@ -4,7 +4,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from .address import Address
-from .statements import Types
+from .statements import Dialect
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -13,10 +13,8 @@ if TYPE_CHECKING:
 class Warehouse(Protocol):
     """A database that is open, and ours alone to write. All of it raises StorageError where it cannot be used."""
 
-    types: ClassVar[Types]
-    """What it calls the types of columns, as it spells them itself."""
-    indexed: ClassVar[bool]
-    """Whether tables get indices: by their key, and by product and time."""
+    dialect: ClassVar[Dialect]
+    """How it spells its statements."""
 
     def transaction(self) -> AbstractContextManager[None]:
         """All that is done within is there at its end, on the disk, or nothing of it; nothing is done outside."""
