@@ -299,7 +299,14 @@ def test_a_file_that_cannot_be_made_is_said_in_a_line(path: str, built: str, tmp
         "duckdb://file.duckdb",
         "duckdb:///",
         "duckdb:///:memory:",
-        "mssql://user:hunter2@host/db",
+        "mysql://user:hunter2@host/db",
+        "mssql://user:hunter2@host",
+        "mssql://user:hun/ter2@host/db",
+        "mssql://user:hun@ter2@host/db",
+        "mssql://user:hunter2@host,other/db",
+        "mssql://user:hunter2@host:port/db",
+        "mssql://user:hunter2@host;PWD=hunter2/db",
+        "mssql:///db",
         "postgresql://user:hunter2@host",
         "postgresql://user:hunter2@host/",
         "postgresql://user:hun/ter2@host/db",
@@ -313,7 +320,9 @@ def test_a_bad_address_says_what_a_good_one_is_and_no_password(text: str) -> Non
     with pytest.raises(UsageError) as caught:
         Address.parse(text)
 
-    assert caught.value.hint == "Write it as duckdb:///FILE.duckdb or postgresql://USER@HOST/DATABASE."
+    assert caught.value.hint == (
+        "Write it as duckdb:///FILE.duckdb, postgresql://USER@HOST/DATABASE or mssql://USER@HOST/DATABASE."
+    )
     assert "ter2" not in caught.value.message
 
 
@@ -326,6 +335,7 @@ def test_a_bad_address_says_what_a_good_one_is_and_no_password(text: str) -> Non
         ("postgres://user:hunter2@host:5433/db?sslmode=require", "postgresql://user@host:5433/db"),
         ("postgresql:///db?host=/run/postgresql&password=hunter2", "postgresql:///db"),
         ("postgresql://user:hunter%32@[::1]:5432,other/db", "postgresql://user@[::1]:5432,other/db"),
+        ("mssql://user:hunter%32@host:1433/db?Encrypt=strict", "mssql://user@host:1433/db"),
     ],
 )
 def test_an_address_is_shown_without_its_password(text: str, shown: str) -> None:

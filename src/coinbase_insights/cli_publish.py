@@ -21,7 +21,12 @@ class PublishedTable(StrEnum):
 def publish(
     lake: LakeArgument,
     to: Annotated[
-        str, typer.Option("--to", metavar="URL", help="duckdb:///FILE.duckdb or postgresql://USER@HOST/DATABASE.")
+        str,
+        typer.Option(
+            "--to",
+            metavar="URL",
+            help="duckdb:///FILE.duckdb, postgresql://USER@HOST/DATABASE or mssql://USER@HOST/DATABASE.",
+        ),
     ],
     table: Annotated[
         list[PublishedTable] | None,

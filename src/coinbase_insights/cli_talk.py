@@ -15,6 +15,7 @@ EXTRAS = {
     "adbc_driver_manager": "lake,warehouse",
     "adbc_driver_postgresql": "lake,warehouse",
     "confluent_kafka": "lake,kafka",
+    "mssql_python": "lake,mssql",
     "pyspark": "lake,spark",
     "starlette": "lake,serve",
     "uvicorn": "lake,serve",

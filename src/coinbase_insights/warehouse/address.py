@@ -1,27 +1,43 @@
 """The address of a warehouse, read once; what may be shown of it, and what may not. Pure."""
 
 import re
+from collections.abc import Mapping
 from typing import NamedTuple, Self
 from urllib.parse import unquote
 
 from ..errors import UsageError
 
-EXAMPLES = "duckdb:///FILE.duckdb or postgresql://USER@HOST/DATABASE"
-SCHEMES = ("duckdb", "postgres", "postgresql")
+EXAMPLES = "duckdb:///FILE.duckdb, postgresql://USER@HOST/DATABASE or mssql://USER@HOST/DATABASE"
+SCHEMES = ("duckdb", "mssql", "postgres", "postgresql")
 _DUCKDB = re.compile(r"duckdb:///([^\0]+)").fullmatch
 _POSTGRES = re.compile(
     r"postgres(?:ql)?://(?:([^\s/@:?#]+)(?::([^\s/@?#]*))?@)?([^\s/@?#]*)/([^\s/@?#]+)(?:\?([^\s?#]+))?"
 ).fullmatch
 """As libpq reads it (postgresql.org/docs/current/libpq-connect.html): user, password, hosts, database, parameters."""
 
+_MSSQL = re.compile(
+    r"mssql://(?:([^\s/@:?#]+)(?::([^\s/@?#]*))?@)?([\w.-]+)(?::(\d{1,5}))?/([^\s/@?#]+)(?:\?([^\s?#]+))?"
+).fullmatch
+PARAMETERS = (
+    "Authentication",
+    "Encrypt",
+    "TrustServerCertificate",
+    "HostnameInCertificate",
+    "ServerCertificate",
+    "MultiSubnetFailover",
+    "IpAddressPreference",
+    "PacketSize",
+)
+"""Of an address of SQL Server, as in learn.microsoft.com/sql/connect/odbc/dsn-connection-string-attribute."""
+
 
 class Address(NamedTuple):
     """Where a warehouse is."""
 
     scheme: str
-    """`duckdb` or `postgresql`."""
+    """`duckdb`, `postgresql` or `mssql`."""
     target: str
-    """What its library takes: a path, or all of the address."""
+    """What its library takes: a path, all of the address, or a connection string."""
     shown: str
     """The address as anybody may read it."""
     secrets: tuple[str, ...] = ()
@@ -44,10 +60,49 @@ class Address(NamedTuple):
             hidden = [password, *(value for name, _, value in pairs if "password" in name)]
             shown = f"postgresql://{user}{'@' if user else ''}{host}/{database}"
             return cls("postgresql", text, shown, tuple(filter(None, {*hidden, *map(unquote, hidden)})))
+        found = _MSSQL(text)
+        if found is not None:
+            user, password, host, port, database, more = found.groups(default="")
+            shown = f"mssql://{user}{'@' if user else ''}{host}{':' if port else ''}{port}/{database}"
+            target = _connection_string(  # To connect anew unasked would lose the lock.
+                {"Server": f"tcp:{host},{port or 1433}", "Database": unquote(database)}
+                | ({"UID": unquote(user)} if user else {})
+                | {"ConnectRetryCount": "0", "Encrypt": "yes", "TrustServerCertificate": "no"}
+                | _parameters(more)
+            )
+            signed = cls("mssql", target, shown).with_password(unquote(password))
+            return signed._replace(secrets=(*signed.secrets, password)) if password else signed
         raise UsageError(f"That is no address of a warehouse: {scheme}://...", f"Write it as {EXAMPLES}.")
+
+    def with_password(self, password: str) -> Self:
+        """Give an address of SQL Server its password, if there is any and it has none yet."""
+        if not password or self.secrets:
+            return self
+        said = _connection_string({"PWD": password})
+        return self._replace(target=f"{self.target};{said}", secrets=(password, said[len("PWD={") : -1]))
 
     def without_secrets(self, text: str) -> str:
         """Give a text of somebody else with no password in it."""
         for secret in sorted(self.secrets, key=len, reverse=True):
             text = text.replace(secret, "***")
         return text
+
+
+def _parameters(text: str) -> dict[str, str]:
+    """Read what is behind the question mark of an address of SQL Server. Raises UsageError."""
+    spelled = {each.lower(): each for each in PARAMETERS}
+    found = dict[str, str]()
+    for name, equals, value in (each.partition("=") for each in text.split("&") if text):
+        if name.lower() not in spelled or not equals or not value or spelled[name.lower()] in found:
+            raise UsageError(
+                "That is no address of a warehouse: mssql://... has a parameter that is unknown, empty or there twice.",
+                f"Behind the question mark may be {', '.join(PARAMETERS)}: NAME=VALUE, with & between.",
+            )
+        found[spelled[name.lower()]] = unquote(value)
+    return found
+
+
+def _connection_string(parts: Mapping[str, str]) -> str:
+    """Write it as ODBC has it, whose braces may hold anything."""
+    doubled = {name: value.replace("}", "}}") for name, value in parts.items()}
+    return ";".join(f"{name}={{{value}}}" for name, value in doubled.items())

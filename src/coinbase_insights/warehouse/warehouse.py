@@ -41,6 +41,10 @@ def open_warehouse(address: Address) -> Warehouse:
         from .duckdb import DuckDB
 
         return DuckDB(address)
+    if address.scheme == "mssql":
+        from .sqlserver import SqlServer
+
+        return SqlServer(address)
     from .postgres import Postgres
 
     return Postgres(address)
