@@ -44,7 +44,7 @@ _TAGS = re.compile(r"\[(?:Microsoft|SQL Server|ODBC Driver[^\]]*)\]")
 class SqlServer(Server):
     """A database that speaks T-SQL."""
 
-    failures = (mssql_python.Error, RuntimeError)  # Bulk copy raises the latter for all that goes wrong.
+    failures = (mssql_python.Error, RuntimeError)  # Bulk copy raises the latter.
     dialect: ClassVar[Dialect] = TSQL
 
     def __init__(self, address: Address) -> None:
