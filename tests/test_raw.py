@@ -1,6 +1,7 @@
 """The lake's table `raw`: every line once, in order, whoever is killed when."""
 
 import json
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
@@ -9,13 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coinbase_insights.errors import LockedError, StorageError
+from coinbase_insights.errors import DamagedError, LockedError, StorageError
+from coinbase_insights.lake.ask import Asked
 from coinbase_insights.lake.compact import FEWEST, compact, worth_joining
+from coinbase_insights.lake.gaps import gaps
 from coinbase_insights.lake.history import collected
 from coinbase_insights.lake.landing import LOG, Landing
 from coinbase_insights.lake.parts import Part
 from coinbase_insights.lake.raw import Raw
 from coinbase_insights.lake.rows import items, rows
+from coinbase_insights.lake.verify import verify
 from coinbase_insights.log.journal import encode, read
 from coinbase_insights.log.segments import Segments
 from coinbase_insights.message import Item, Lost, Message, Opened, Unstored
@@ -183,6 +187,66 @@ def test_parts_are_joined_and_no_row_changes(tmp_path: Path) -> None:
     assert items_in(Raw(str(tmp_path / "lake"))) == written
     assert len(list((tmp_path / "lake" / "raw").glob("*.parquet"))) == len(raw.parts())
     assert raw.landed(LOG) == len(written)
+
+
+def in_parts(folder: Path, count: int = FEWEST) -> tuple[list[Item], str]:
+    """A lake of so many parts of three lines each."""
+    written: list[Item] = [Opened(1, "ws://x"), *map(message, range(3 * count - 1))]
+    raw, journal = Raw(str(folder), create=True), Segments(folder / "journal")
+    for item in written:
+        journal.write(item)
+        if journal.end % 3 == 0:
+            journal.sync()
+            Landing(raw, folder / "journal").land(journal.durable)
+    journal.close()
+    return written, str(folder)
+
+
+def join_and_clean(lake: str) -> None:
+    """What a service does within hours: one part in the place of all, which are gone."""
+    raw = Raw(lake, create=True)
+    compact(raw)
+    raw.clean(hours=0)
+
+
+def test_whoever_reads_goes_on_where_parts_were_joined_and_cleaned_away(tmp_path: Path) -> None:
+    _, lake = in_parts(tmp_path)
+    reading = Raw(lake).rows(1, 25, LOG)
+    first = next(reading)
+    join_and_clean(lake)
+    assert [offset for table in (first, *reading) for offset in table["offset"].to_pylist()] == list(range(1, 25))
+
+
+def test_a_part_that_the_newest_version_names_and_that_is_gone_is_damage(tmp_path: Path) -> None:
+    _, lake = in_parts(tmp_path)
+    raw = Raw(lake)
+    join_and_clean(lake)
+    (joined,) = Raw(lake).parts()
+    (tmp_path / "raw" / joined.name).unlink()
+    with pytest.raises(DamagedError, match="is gone"):
+        list(raw.rows(0, 30, LOG))
+
+
+def test_rows_of_a_table_that_was_made_anew_are_not_taken_for_those_of_the_one_before(tmp_path: Path) -> None:
+    _, lake = in_parts(tmp_path)
+    raw = Raw(lake)
+    shutil.rmtree(tmp_path / "raw")
+    shutil.rmtree(tmp_path / "journal")
+    in_parts(tmp_path, 2 * FEWEST)
+    join_and_clean(lake)
+    with pytest.raises(DamagedError, match="is gone"):
+        list(raw.rows(0, 30, LOG))
+
+
+def test_verify_and_gaps_and_sql_find_all_where_parts_were_joined_and_cleaned_away(tmp_path: Path) -> None:
+    written, lake = in_parts(tmp_path)
+    raw, opened = Raw(lake), Asked(lake)
+    report = verify(lake, tmp_path / "journal", lambda done, _: join_and_clean(lake) if done == 2 else None)
+    assert (report.faults, report.rows) == ([], len(written))
+    assert [gap.cause for gap in gaps(raw)] == []
+    assert items_in(raw) == written
+    answer = opened.ask('select "offset", message from raw order by 1').read_all().to_pylist()
+    assert [row["offset"] for row in answer] == list(range(len(written)))
 
 
 def test_the_second_of_two_writers_is_refused_and_doubles_nothing(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pyarrow.fs import PyFileSystem
 
 from ..errors import StorageError
 from .delta import Delta
+from .parquet import to_parquet
 from .parts import Part
 
 
@@ -31,7 +32,11 @@ class CheckedFiles(DeltaStorageHandler):
         try:
             if part is None:
                 raise StorageError(f"{self._table.url} names a file that is not ours: {path}.")
-            return pa.BufferReader(self._table.bytes_of(part))
+            holder, data = self._table.holder(part)
+            if holder != part:  # It was joined into another since: its rows alone, as Arrow expects them.
+                declared = self._table.declared
+                data, _ = to_parquet(self._table.groups(part), declared, declared.level)
+            return pa.BufferReader(data)
         except StorageError as error:
             self.fault = error
             return pa.BufferReader(b"")

@@ -23,7 +23,7 @@ from deltalake.transaction import AddAction, RemoveAction
 from obstore.exceptions import BaseError
 
 from ..errors import DamagedError, LockedError, StorageError
-from .parquet import from_parquet, groups, to_parquet
+from .parquet import groups, to_parquet
 from .parts import Part
 from .place import Place, place
 from .sums import SUMS, Sums
@@ -70,6 +70,7 @@ class Delta:
         self.lake = url
         self.url = table_url(url, declared)
         self._schema = schema(declared)
+        self._joined: tuple[Part, bytes] | None = None
         if "://" not in url and _DECODED(str(Path(url).absolute())):
             raise StorageError(
                 f"{url} cannot hold a lake: delta-rs takes % and \\ in a path for something else.",
@@ -157,19 +158,51 @@ class Delta:
 
     def read(self, part: Part) -> pa.Table:
         """Give the rows of a part. Raises StorageError when it is not there, or its bytes have changed."""
-        return from_parquet(self.bytes_of(part), self._schema)
+        return pa.concat_tables([self._schema.empty_table(), *self.groups(part)])
 
     def bytes_of(self, part: Part) -> bytes:
         """Give the bytes of a part. Raises StorageError when they are not there, or have changed."""
+        data = self._bytes_of(part)
+        if data is None:
+            raise self._gone(part)
+        return data
+
+    def _bytes_of(self, part: Part) -> bytes | None:
+        """Give the bytes of a part; None where they are not there. Raises StorageError when they have changed."""
         try:
             data = self.place.read(part.name)
-        except FileNotFoundError as error:
-            raise DamagedError(f"{part.name} of {self.url} is gone.", _repair(self.lake)) from error
+        except FileNotFoundError:
+            return None
         except (OSError, BaseError) as error:
             raise StorageError(f"{part.name} of {self.url} cannot be read: {error}.") from error
         if not part.fits(data):
             raise DamagedError(f"{part.name} of {self.url} is damaged: its bytes have changed.", _repair(self.lake))
         return data
+
+    def _gone(self, part: Part) -> DamagedError:
+        return DamagedError(f"{part.name} of {self.url} is gone.", _repair(self.lake))
+
+    def holder(self, part: Part) -> tuple[Part, bytes]:
+        """Give the part that has these rows now, and its bytes: itself, or what it was joined into since we looked.
+
+        Raises as `read`.
+        """
+        data = self._bytes_of(part)
+        if data is not None:
+            return part, data
+        joined = self._joined  # Others may ask at the same time.
+        if joined is None or not joined[0].covers(part):
+            joined = self._joined = self._look_again(part)
+        return joined
+
+    def _look_again(self, part: Part) -> tuple[Part, bytes]:
+        """Find the rows of a part that is gone in the newest version. Raises DamagedError where they are not there."""
+        newest = Delta(self.lake, self.declared)
+        if newest.id == self.id and newest.version > self.version:
+            for other in newest.parts():
+                if other.covers(part):
+                    return newest.holder(other)
+        raise self._gone(part)
 
     def refuse_missing(self) -> None:
         """Raise DamagedError when a part that the table names is not there."""
@@ -177,7 +210,7 @@ class Delta:
             there = set(self.place.names())
         for part in self.parts():
             if part.name not in there:
-                raise DamagedError(f"{part.name} of {self.url} is gone.", _repair(self.lake))
+                raise self._gone(part)
 
     def made_until(self) -> int:
         """How far the table was made of the one that it is made from; 0 before the first commit."""
@@ -214,7 +247,13 @@ class Delta:
 
     def groups(self, part: Part) -> Iterator[pa.Table]:
         """Give the rows of a part, a group of them at a time. Raises as `read`."""
-        yield from groups(self.bytes_of(part), self._schema, 0, part.rows)
+        yield from self._between(part, part.first, part.end)
+
+    def _between(self, part: Part, first: int, until: int) -> Iterator[pa.Table]:
+        """Give the rows of a part from one offset up to another."""
+        holder, data = self.holder(part)
+        start = max(first, part.first) - holder.first
+        yield from groups(data, self._schema, start, min(until, part.end) - holder.first)
 
     def take_back(self, part: Part) -> None:
         """Name a part that is there already, whose rows follow those that are here. Raises as `land`."""
@@ -227,8 +266,7 @@ class Delta:
         """
         for part in self.parts():
             if part.log == (log or self.declared.name) and part.end > first and part.first < until:
-                data = self.bytes_of(part)
-                yield from groups(data, self._schema, max(0, first - part.first), until - part.first)
+                yield from self._between(part, first, until)
 
     def refresh(self) -> None:
         """See what has been committed since. Raises StorageError when the place cannot be reached."""

@@ -47,6 +47,10 @@ class Part(NamedTuple):
         """Offset behind its last row."""
         return self.first + self.rows
 
+    def covers(self, other: Self) -> bool:
+        """Tell whether it has all rows of another part."""
+        return self.log == other.log and self.first <= other.first and other.end <= self.end
+
     def fits(self, data: bytes) -> bool:
         """Tell whether these are the bytes that it was named after."""
         return hashlib.sha256(data).hexdigest() == self.digest

@@ -161,7 +161,7 @@ def _made_faults(lake: str, declared: Table) -> Iterator[str]:
                 yield f"{declared.name}: the rows {end} to {part.first - 1} are missing, or there twice"
             end = part.end
             try:
-                table.bytes_of(part)
+                table.holder(part)
             except StorageError as error:
                 yield error.message
         if table.landed(declared.name) != end:
