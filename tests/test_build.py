@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,12 @@ import pytest
 
 from coinbase_insights.engine.fold import FIGURES
 from coinbase_insights.errors import DamagedError, StorageError, UsageError
-from coinbase_insights.lake.build import AtOnce, build, read_quotes
+from coinbase_insights.lake.build import PIECES, AtOnce, build, read_quotes
 from coinbase_insights.lake.landing import Landing
 from coinbase_insights.lake.memories import Memories
 from coinbase_insights.lake.raw import Raw
 from coinbase_insights.lake.repair import repair, set_aside
-from coinbase_insights.lake.step import Step
+from coinbase_insights.lake.step import Progress, Step
 from coinbase_insights.lake.tables import BARS, BUILT, INSIGHTS, QUOTES
 from coinbase_insights.lake.verify import verify
 from coinbase_insights.log.journal import read
@@ -282,6 +283,64 @@ def test_bars_that_are_gone_alone_are_made_anew_and_nothing_else_is_written(walk
 
     assert sorted(path.name for path in (tmp_path / "insights").glob("*.parquet")) == before
     assert_same(all_rows(lake), walk[1])
+
+
+def test_a_table_that_is_far_behind_the_others_of_its_step_is_made_in_pieces(walk: Walk, tmp_path: Path) -> None:
+    lake = lake_of(tmp_path, walk[0])
+    build(lake, "ticker", "tilt")
+    shutil.rmtree(tmp_path / "quotes")
+    shutil.rmtree(tmp_path / "bars")
+    told: list[Progress] = []
+
+    build(lake, "ticker", "tilt", tell=told.append, at_once=SMALL)
+
+    for step, most in {"messages": SMALL.lines, "quotes": PIECES * SMALL.rows}.items():
+        ends = [0, *(each.done for each in told if each.step == step)]
+        assert max(end - before for before, end in pairwise(ends)) == most
+    assert_same(all_rows(lake), walk[1])
+    assert verify(lake, tmp_path / "journal").is_whole
+
+
+REPAIR_KILLED = """
+import os, signal, sys
+from pathlib import Path
+from coinbase_insights.lake.repair import repair
+from coinbase_insights.lake.verify import verify
+lake, journal, left = sys.argv[1], Path(sys.argv[1]) / "journal", int(sys.argv[2])
+report = verify(lake, journal)
+def die(event, _):
+    global left
+    left -= event == "os.rename"
+    if left < 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+sys.addaudithook(die)
+list(repair(lake, journal, report))
+"""
+
+
+def test_a_repair_that_is_killed_between_two_files_is_named_and_no_build_goes_on_from_it(tmp_path: Path) -> None:
+    damaged = lake_of(tmp_path / "damaged", long_walk(0.5))
+    build(damaged, "ticker", "tilt")
+    whole = all_rows(damaged)
+    part = next((tmp_path / "damaged/bars").glob("*.parquet"))
+    part.write_bytes(part.read_bytes()[:-1])
+    for moves in range(0, 100, 4):
+        lake = str(shutil.copytree(damaged, tmp_path / f"killed-{moves}"))
+        done = subprocess.run([sys.executable, "-c", REPAIR_KILLED, lake, str(moves)], check=False)
+        if not done.returncode:
+            break
+        report = verify(lake, Path(lake) / "journal")
+        assert not report.is_whole
+        if moves:
+            with pytest.raises(DamagedError, match="was broken off"):
+                build(lake, "ticker", "tilt")
+        list(repair(lake, Path(lake) / "journal", report))
+        assert verify(lake, Path(lake) / "journal").is_whole
+    else:
+        pytest.fail("it was killed each time")
+    assert moves > 10
+    build(lake, "ticker", "tilt")
+    assert_same(all_rows(lake), whole)
 
 
 def test_what_was_made_and_is_damaged_is_set_aside_and_made_anew(walk: Walk, tmp_path: Path) -> None:

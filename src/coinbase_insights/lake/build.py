@@ -116,7 +116,7 @@ def _read(raw: Raw, log: str, step: Step, channel: str, tell: Callable[[Progress
     begun, began = step.done, time.monotonic()
     reading = Reading(channel, step.remembered())
     while step.done < end:
-        until = step.next or min(end, step.done + lines)
+        until = min(step.next or end, step.done + lines)
         gaps: list[Gap] = []
         labels: set[tuple[str, str]] = set()
         for table in raw.rows(step.done, until, log):
@@ -175,7 +175,7 @@ def _fold(quotes: Delta, step: Step, model: Model, tell: Callable[[Progress], No
         refuse_other(memory, model)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         while step.done < end:
-            until = step.next or min(end, step.done + most * PIECES)
+            until = min(step.next or end, step.done + most * PIECES)
             folding = Folding(pool, model, memories)
             insights = folding.insights(pieces(quotes.rows(step.done, until), most))
             if step.has(0, until):  # Killed behind the first commit: they are there.

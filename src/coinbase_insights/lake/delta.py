@@ -79,12 +79,12 @@ class Delta:
         with reaching(url, declared):
             self.place: Place = place(self.url)
             self.sums = Sums(self.place)
-            self._table = self._open(url, create, anew)
             if create and not anew and self.place.names(UNDER_REPAIR):
                 raise DamagedError(
                     f"A repair of the lake in {url} was broken off.",
                     f"Go on with it: coinbase_insights verify {url} --repair",
                 )
+            self._table = self._open(url, create, anew)
             if create:
                 self.sums.complete()
 
@@ -115,8 +115,7 @@ class Delta:
 
     def _refuse_to_bury(self, url: str) -> None:
         """A new table over the parts of one whose log is gone would be the end of them."""
-        is_unfinished = bool(self.place.names(UNDER_REPAIR))
-        if is_unfinished or self.place.names(SUMS) or any(Part.parse(name) for name in self.place.names()):
+        if self.place.names(SUMS) or any(Part.parse(name) for name in self.place.names()):
             raise DamagedError(
                 f"The lake in {url} has parts of {self.declared.name}, and the log that names them is gone.",
                 f"Make it whole first: coinbase_insights verify {url} --repair",

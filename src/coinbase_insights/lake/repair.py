@@ -3,7 +3,7 @@
 Nothing is removed. A part says by its name what it holds, so the table is made anew from the parts that are whole;
 its log as it was, and each part that is damaged, go into `_aside` beside them, and what is damaged in the journal
 into `aside` there. It is for a lake that nobody writes meanwhile. Killed at any moment, it goes on when it is called
-again: before it moves anything, it notes how far each log had come.
+again: before it moves anything, it notes what it is about.
 """
 
 import json
@@ -71,7 +71,8 @@ def _again_from(end: int, journal: Path | None) -> int:
 def set_aside(lake: str, damaged: Sequence[Table]) -> Iterator[str]:
     """Set damaged tables aside; with one of `build` all of them and what it remembers, for it makes them anew.
 
-    Of `models` only the rows are taken away whose models are gone or have changed, where it can be read.
+    Of `models` only the rows are taken away whose models are gone or have changed, where it can be read. Each table
+    bears a note until all is done, for some of them without the others are no tables to go on from.
     """
     is_built = any(declared in BUILT for declared in damaged)
     lost = [declared for declared in damaged if declared not in BUILT]
@@ -84,6 +85,7 @@ def set_aside(lake: str, damaged: Sequence[Table]) -> Iterator[str]:
         number += 1
     tables = [*lost, *(BUILT if is_built else ())]
     kept = _whole_models(lake) if MODELS in lost else []
+    _begin(files, tables)
     folders = [f"{declared.name}{within}" for declared in tables for within in WITHIN]
     for folder in (*folders, *((FOLDER,) if is_built else ())):
         for name in files.names(folder):
@@ -92,10 +94,19 @@ def set_aside(lake: str, damaged: Sequence[Table]) -> Iterator[str]:
         yield f"what was made from raw is in {ASIDE}/{number}; `coinbase_insights build {lake}` makes it anew"
     for declared in lost:
         if declared is MODELS and kept:
-            Delta(lake, MODELS, create=True).land(MODELS.name, 0, [trained.as_table(kept)])
+            Delta(lake, MODELS, create=True, anew=True).land(MODELS.name, 0, [trained.as_table(kept)])
             yield f"{declared.name} is in {ASIDE}/{number}, and made anew with the models that are whole: {len(kept)}"
         else:
             yield f"{declared.name} is in {ASIDE}/{number}; `{declared.made_by}` begins it anew, without its rows"
+    for declared in tables:
+        files.remove(f"{declared.name}/{NOTE}")
+
+
+def _begin(files: Place, tables: Sequence[Table]) -> None:
+    """Note in each table that it is being set aside."""
+    for declared in tables:
+        if files.names(f"{declared.name}/{DELTA_LOG}"):
+            files.write(f"{declared.name}/{NOTE}", b"{}")
 
 
 def _whole_models(lake: str) -> list[trained.Row]:

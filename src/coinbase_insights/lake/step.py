@@ -51,7 +51,7 @@ class Step:
         self.done = min(progress)
         """Rows of its source that are in all of its tables."""
         self.next = max(progress) if max(progress) > self.done else None
-        """Where the build before was killed: up to there rows are made once more."""
+        """Where a table of it ends that is ahead of another: up to there rows are made once more."""
 
     def has(self, number: int, until: int) -> bool:
         """Tell whether one of its tables was made up to this row of its source."""
@@ -76,7 +76,9 @@ class Step:
                 self.ends[number] += len(found)
             self.new[table.declared.name] += self.ends[number] - end
         self._memories.keep_only(name)
-        self.done, self.next = until, None
+        self.done = until
+        if self.next is not None and self.next <= until:
+            self.next = None
         self._commits += 1
         if self._commits % COMPACT_AFTER == 0:
             for table in self.made:

@@ -149,6 +149,9 @@ def _made_faults(lake: str, declared: Table) -> Iterator[str]:
     try:
         with reaching(lake):
             files = place(table_url(lake, declared))
+            if files.names(UNDER_REPAIR):
+                yield f"{declared.name}: a repair was broken off; go on with it"
+                return
             if not files.names(DELTA_LOG):
                 if files.names() or files.names(SUMS):
                     yield f"{declared.name}: the log that names its parts is gone"
