@@ -17,15 +17,15 @@ from coinbase_insights.message import Item, Lost, Message, Opened
 MADE = (QUOTES, INSIGHTS, BARS, SCORES, GAPS)
 
 
-def lake_of(folder: Path, items: list[Item]) -> str:
-    """A lake with these items in raw."""
-    raw, journal = Raw(str(folder), create=True), Segments(folder / "journal")
+def lake_of(folder: Path, items: list[Item], url: str = "") -> str:
+    """A lake with these items in raw; it is in the folder, as its journal is, or at an address."""
+    raw, journal = Raw(url or str(folder), create=True), Segments(folder / "journal")
     for item in items:
         journal.write(item)
     journal.sync()
     Landing(raw, folder / "journal").land(journal.durable)
     journal.close()
-    return str(folder)
+    return url or str(folder)
 
 
 def rows(lake: str, declared: Table) -> pd.DataFrame:
@@ -83,6 +83,26 @@ def long_walk(
             f'"best_ask":"{ask / 100:.2f}","best_ask_size":"{chance.random() * 3:.8f}","price":"{bid / 100:.2f}"}}'
         )
         items.append(Message(ns(at), text.encode()))
+    return items
+
+
+def pulled(hours: float) -> list[Item]:
+    """A market whose price goes where the larger size pulls it: here `tilt` must have skill."""
+    chance, start = random.Random(5), 1_775_000_000
+    items: list[Item] = [Opened(start * 10**9, "ws://x")]
+    cents, side = 2_000_000, 0.5
+    for number in range(int(hours * 3600 / 5)):
+        seconds = start + 5 * number
+        if number % 24 == 0:
+            side = chance.choice((0.1, 0.9))
+        cents += round(40 * (side - 0.5)) + chance.randrange(-5, 6)
+        at = f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}Z"
+        text = (
+            f'{{"type":"ticker","sequence":{number + 1},"product_id":"ETH-USD","time":"{at}","price":"1",'
+            f'"best_bid":"{cents / 100:.2f}","best_bid_size":"{side:.8f}",'
+            f'"best_ask":"{(cents + 2) / 100:.2f}","best_ask_size":"{1 - side:.8f}"}}'
+        )
+        items.append(Message(seconds * 10**9, text.encode()))
     return items
 
 

@@ -27,9 +27,8 @@ from coinbase_insights.models.scoring import forecast_at
 from coinbase_insights.models.train import HeldOut, model_to_train, train
 from coinbase_insights.pipe import Pipe
 from coinbase_insights.quote import Quote, read_quote
-from lakes import lake_of, long_walk, rows
+from lakes import lake_of, long_walk, pulled, rows
 from test_compiled import by_name
-from test_train import pulled
 
 Trained = tuple[str, list[Item], dict[str, bytes]]
 

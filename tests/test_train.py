@@ -1,6 +1,5 @@
 """Training: the regression it is, on any number of rows, judged on time that it has not seen."""
 
-import random
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -20,11 +19,11 @@ from coinbase_insights.lake.tables import QUOTES
 from coinbase_insights.lake.trained import fits, rows
 from coinbase_insights.lake.verify import verify
 from coinbase_insights.log.journal import read
-from coinbase_insights.message import Item, Message, Opened
+from coinbase_insights.message import Opened
 from coinbase_insights.models.folder import Standing
 from coinbase_insights.models.registry import champion, next_version, only_champion, register
 from coinbase_insights.models.train import HeldOut, Trained, model_to_train, train, verdict
-from lakes import lake_of, long_walk
+from lakes import lake_of, long_walk, pulled
 from test_figures import Played
 
 RECORDING = "advanced_2026-04-05_BTC-USD_ticker.rec"
@@ -38,26 +37,6 @@ def walk(tmp_path_factory: pytest.TempPathFactory) -> str:
     lake = lake_of(tmp_path_factory.mktemp("walk"), long_walk(3.5))
     build(lake, "ticker", "tilt")
     return lake
-
-
-def pulled(hours: float) -> list[Item]:
-    """A market whose price goes where the larger size pulls it: here `tilt` must have skill."""
-    chance, start = random.Random(5), 1_775_000_000
-    items: list[Item] = [Opened(start * 10**9, "ws://x")]
-    cents, side = 2_000_000, 0.5
-    for number in range(int(hours * 3600 / 5)):
-        seconds = start + 5 * number
-        if number % 24 == 0:
-            side = chance.choice((0.1, 0.9))
-        cents += round(40 * (side - 0.5)) + chance.randrange(-5, 6)
-        at = f"{np.datetime64(seconds, 's')}Z"
-        text = (
-            f'{{"type":"ticker","sequence":{number + 1},"product_id":"ETH-USD","time":"{at}","price":"1",'
-            f'"best_bid":"{cents / 100:.2f}","best_bid_size":"{side:.8f}",'
-            f'"best_ask":"{(cents + 2) / 100:.2f}","best_ask_size":"{1 - side:.8f}"}}'
-        )
-        items.append(Message(seconds * 10**9, text.encode()))
-    return items
 
 
 @pytest.mark.parametrize("name", ["walk", RECORDING])

@@ -4,9 +4,11 @@ import base64
 import hashlib
 import hmac
 import http.client
+import json
 import random
 import socket
 import subprocess
+import sys
 import threading
 import time
 import urllib.request
@@ -18,14 +20,17 @@ from pathlib import Path
 import pytest
 
 from coinbase_insights.errors import LockedError, StorageError
+from coinbase_insights.lake.build import build
 from coinbase_insights.lake.compact import compact
 from coinbase_insights.lake.history import collected
 from coinbase_insights.lake.landing import LOG, Landing
 from coinbase_insights.lake.raw import Raw
 from coinbase_insights.lake.repair import repair
+from coinbase_insights.lake.tables import INSIGHTS
 from coinbase_insights.lake.verify import verify
 from coinbase_insights.log.segments import Segments
 from coinbase_insights.message import Item, Lost, Message, Opened
+from lakes import lake_of, long_walk, pulled, rows
 
 pytestmark = pytest.mark.timeout(180)
 ROOT = Path(__file__).parents[2]
@@ -144,6 +149,32 @@ def test_a_second_writer_of_an_object_store_is_refused(store: str, tmp_path: Pat
     with pytest.raises(LockedError):
         late._commit(2)  # as it would, had it looked before the first was done
     assert verify(store, tmp_path).rows == 1
+
+
+def command(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "coinbase_insights", *words], capture_output=True, text=True, check=False
+    )
+
+
+def test_run_and_build_begin_with_a_model_that_is_kept_in_an_object_store(store: str, tmp_path: Path) -> None:
+    lake_of(tmp_path, pulled(4.0), store)
+    build(store, "ticker", "tilt")
+    trained = command("train", store, "--held-out", "1h")
+    assert "is the new champion" in trained.stderr
+    later = lake_of(tmp_path / "later", long_walk(0.1, products=("ETH-USD",)))
+
+    for where in (store, f"{store}/_models/tilt/1"):
+        played = command("run", "--from", later, "--speed", "max", "--channel", "ticker", "--format", "json",
+                         "--model", where)  # fmt: skip
+        first = next(line for line in map(json.loads, played.stdout.splitlines()) if line["type"] == "insight")
+        assert (played.returncode, first["forecast"]["low"] is None) == (0, False)
+        built = command("build", later, "--channel", "ticker", "--model", where, "--anew")
+        assert (built.returncode, "Traceback" in built.stderr) == (0, False)
+        assert set(rows(later, INSIGHTS).forecaster) == {"tilt/1"}
+
+    missing = command("run", "--from", later, "--model", f"{store}/none")
+    assert (missing.returncode, missing.stderr.count("Traceback"), store in missing.stderr) == (2, 0, True)
 
 
 METHODS = ("GET", "PUT", "HEAD", "DELETE", "POST")
