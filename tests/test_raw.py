@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coinbase_insights.errors import DamagedError, LockedError, StorageError
-from coinbase_insights.lake.ask import Asked
+from coinbase_insights.lake.ask import OpenTables
 from coinbase_insights.lake.compact import FEWEST, compact, worth_joining
 from coinbase_insights.lake.gaps import gaps
 from coinbase_insights.lake.history import collected
@@ -240,7 +240,7 @@ def test_rows_of_a_table_that_was_made_anew_are_not_taken_for_those_of_the_one_b
 
 def test_verify_and_gaps_and_sql_find_all_where_parts_were_joined_and_cleaned_away(tmp_path: Path) -> None:
     written, lake = in_parts(tmp_path)
-    raw, opened = Raw(lake), Asked(lake)
+    raw, opened = Raw(lake), OpenTables(lake)
     report = verify(lake, tmp_path / "journal", lambda done, _: join_and_clean(lake) if done == 2 else None)
     assert (report.faults, report.rows) == ([], len(written))
     assert [gap.cause for gap in gaps(raw)] == []

@@ -17,8 +17,8 @@ QUESTIONS = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
 """The kinds of statements that only ask; `show`, `describe` and `summarize` are of the first kind too."""
 
 
-class Asked:
-    """A lake that can be asked."""
+class OpenTables:
+    """The tables of a lake, open for questions."""
 
     def __init__(self, lake: str, tables: Sequence[Table] = TABLES) -> None:
         """Look which of these tables there are. Raises StorageError when there is none."""
@@ -83,8 +83,8 @@ class Asked:
 
 
 def ask(lake: str, query: str) -> pa.RecordBatchReader:
-    """Ask a lake one question; see `Asked`."""
-    return Asked(lake).ask(query)
+    """Ask a lake one question; see `OpenTables`."""
+    return OpenTables(lake).ask(query)
 
 
 def _different(names: list[str]) -> list[str]:

@@ -102,10 +102,10 @@ def train(
     products: dict[str, Training] = {}
     done = 0
     for table in _tables(quotes, end, rows):
-        for product_id, quotes in by_product(table):
+        for product_id, found in by_product(table):
             if product_id not in products:
                 products[product_id] = Training(product_id, model, cut, champion)
-            products[product_id].add(quotes)
+            products[product_id].add(found)
         done += len(table)
         tell(done, span.rows)
     return Trained(

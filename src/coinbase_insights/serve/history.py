@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from ..errors import DamagedError, StorageError
 from ..lake.answer import json_lines, write
-from ..lake.ask import Asked
+from ..lake.ask import OpenTables
 from ..lake.delta import Delta
 from ..lake.tables import BARS, GAPS, INSIGHTS, SCORES, Table
 from .asked import TIMES, Choice, Output
@@ -30,7 +30,7 @@ class History:
     def __init__(self, lake: str) -> None:
         """Raises StorageError when there is no lake."""
         self.lake = lake
-        Asked(lake)
+        OpenTables(lake)
 
     def tag(self, choice: Choice) -> str:
         """Name the answer: another one only when the table or the choice is another. Raises StorageError."""
@@ -40,7 +40,7 @@ class History:
     def page(self, choice: Choice) -> Page:
         """Give the rows, by time and product. Raises StorageError when the table is not there, or damaged."""
         query, values = _query(choice)
-        answer = Asked(self.lake, (_declared(choice.table),)).ask(query, values).read_all()
+        answer = OpenTables(self.lake, (_declared(choice.table),)).ask(query, values).read_all()
         rows = answer.slice(0, choice.limit)
         following = choice.after + choice.limit if len(answer) > choice.limit else None
         return Page(_body(rows, choice.output, following), following)
@@ -48,7 +48,7 @@ class History:
     def products(self) -> list[str]:
         """Give the products that have bars; none where none was built."""
         try:
-            answer = Asked(self.lake, (BARS,)).ask("select distinct product_id from bars order by 1")
+            answer = OpenTables(self.lake, (BARS,)).ask("select distinct product_id from bars order by 1")
         except DamagedError:
             raise
         except StorageError:
