@@ -8,6 +8,10 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from lakes import built, walk
+
+__all__ = ["built", "walk"]
+
 IN_CI = os.environ.get("CI") == "true"
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 

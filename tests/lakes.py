@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
+import pytest
 
+from coinbase_insights.lake.build import AtOnce, build
 from coinbase_insights.lake.delta import Delta
 from coinbase_insights.lake.landing import Landing
 from coinbase_insights.lake.raw import Raw
@@ -15,6 +17,8 @@ from coinbase_insights.log.segments import Segments
 from coinbase_insights.message import Item, Lost, Message, Opened
 
 MADE = (QUOTES, INSIGHTS, BARS, SCORES, GAPS)
+SMALL = AtOnce(700, 400)
+"""Makes parts enough that one can be damaged behind another."""
 
 
 def lake_of(folder: Path, items: list[Item], url: str = "") -> str:
@@ -26,6 +30,20 @@ def lake_of(folder: Path, items: list[Item], url: str = "") -> str:
     Landing(raw, folder / "journal").land(journal.durable)
     journal.close()
     return url or str(folder)
+
+
+@pytest.fixture(scope="session")
+def walk() -> list[Item]:
+    """Three and a half hours of two products."""
+    return long_walk(3.5)
+
+
+@pytest.fixture(scope="session")
+def built(walk: list[Item], tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A lake of that walk with every table, each in several parts; to be read, or else copied."""
+    lake = lake_of(tmp_path_factory.mktemp("built"), walk)
+    build(lake, "ticker", "tilt", at_once=SMALL)
+    return lake
 
 
 def rows(lake: str, declared: Table) -> pd.DataFrame:

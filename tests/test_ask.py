@@ -22,18 +22,6 @@ from coinbase_insights.message import Item, Opened
 from lakes import lake_of, long_walk, of, rows
 
 
-@pytest.fixture(scope="module")
-def asked(walk: list[Item], tmp_path_factory: pytest.TempPathFactory) -> str:
-    lake = lake_of(tmp_path_factory.mktemp("asked"), walk[:400])
-    build(lake, "ticker", "tilt")
-    return lake
-
-
-@pytest.fixture(scope="module")
-def walk() -> list[Item]:
-    return long_walk(3.5)
-
-
 def test_the_four_commands_of_the_tutorial_make_bars_of_a_market(tmp_path: Path) -> None:
     page = (Path(__file__).parents[1] / "docs/tutorial.md").read_text()
     section = page.split("## 7. Collect, build, ask")[1].split("## ")[0]
@@ -135,8 +123,8 @@ QUESTIONS = {
 
 
 @pytest.mark.parametrize(("query", "expected"), QUESTIONS.items())
-def test_json_has_every_value_whole_or_null(query: str, expected: dict[str, object], asked: str) -> None:
-    (line,) = json_lines(ask(asked, query))
+def test_json_has_every_value_whole_or_null(query: str, expected: dict[str, object], built: str) -> None:
+    (line,) = json_lines(ask(built, query))
 
     assert json.loads(line) == expected
 
@@ -144,19 +132,19 @@ def test_json_has_every_value_whole_or_null(query: str, expected: dict[str, obje
 @pytest.mark.parametrize(
     "query", ["select 1; select 2", "drop view bars", "create table t(a int)", "set threads = 1", "", ";"]
 )
-def test_what_is_no_single_question_is_refused(query: str, asked: str) -> None:
+def test_what_is_no_single_question_is_refused(query: str, built: str) -> None:
     with pytest.raises(UsageError, match="no single question"):
-        ask(asked, query)
+        ask(built, query)
 
 
-def test_explain_draws_its_plan_in_lines(asked: str) -> None:
-    done = ask_for(asked, "explain select * from bars")
+def test_explain_draws_its_plan_in_lines(built: str) -> None:
+    done = ask_for(built, "explain select * from bars")
 
     assert (done.returncode, len(done.stdout.splitlines()) > 5, "\\x0a" in done.stdout) == (0, True, False)
 
 
-def test_csv_that_cannot_hold_a_list_says_so(asked: str) -> None:
-    done = ask_for(asked, "select [1, 2] a", "--format", "csv")
+def test_csv_that_cannot_hold_a_list_says_so(built: str) -> None:
+    done = ask_for(built, "select [1, 2] a", "--format", "csv")
 
     assert (done.returncode, "Take --format json." in done.stderr) == (2, True)
 
@@ -176,8 +164,8 @@ def garbled(part: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [gone, flipped, garbled])
-def test_sql_answers_nothing_from_what_is_damaged(damage: Callable[[Path], None], asked: str, tmp_path: Path) -> None:
-    lake = shutil.copytree(asked, tmp_path / "lake")
+def test_sql_answers_nothing_from_what_is_damaged(damage: Callable[[Path], None], built: str, tmp_path: Path) -> None:
+    lake = shutil.copytree(built, tmp_path / "lake")
     damage(next((lake / "quotes").glob("*.parquet")))
 
     done = ask_for(str(lake), "select count(*) from quotes")

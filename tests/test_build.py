@@ -30,11 +30,10 @@ from coinbase_insights.log.journal import read
 from coinbase_insights.log.segments import Segments
 from coinbase_insights.message import Item, Lost, Message, Opened
 from coinbase_insights.pipe import Pipe
-from lakes import MADE, all_rows, assert_same, lake_of, long_walk, ns, of, rows
+from lakes import MADE, SMALL, all_rows, assert_same, lake_of, long_walk, ns, of, rows
 from test_compiled import by_name
 from test_figures import RECORDINGS
 
-SMALL = AtOnce(700, 400)
 Walk = tuple[list[Item], dict[str, pd.DataFrame]]
 
 

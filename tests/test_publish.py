@@ -13,7 +13,7 @@ import pytest
 
 from coinbase_insights.cli_publish import PublishedTable
 from coinbase_insights.errors import DamagedError, LockedError, StorageError, UsageError
-from coinbase_insights.lake.build import AtOnce, build
+from coinbase_insights.lake.build import build
 from coinbase_insights.lake.delta import Delta
 from coinbase_insights.lake.repair import set_aside
 from coinbase_insights.lake.tables import BARS, BUILT, INSIGHTS
@@ -22,7 +22,7 @@ from coinbase_insights.warehouse.address import Address
 from coinbase_insights.warehouse.duckdb import DuckDB
 from coinbase_insights.warehouse.publish import TABLES, publish
 from coinbase_insights.warehouse.statements import create, in_warehouse
-from lakes import lake_of, long_walk
+from lakes import lake_of
 from warehouses import (
     EVERY_KIND,
     EXTREMES,
@@ -33,21 +33,6 @@ from warehouses import (
     publisher,
     whole,
 )
-
-SMALL = AtOnce(700, 400)
-"""Makes parts enough that one can be damaged behind another."""
-
-
-@pytest.fixture(scope="module")
-def walk() -> list[Item]:
-    return long_walk(3.5)
-
-
-@pytest.fixture(scope="module")
-def built(walk: list[Item], tmp_path_factory: pytest.TempPathFactory) -> str:
-    lake = lake_of(tmp_path_factory.mktemp("built"), walk)
-    build(lake, "ticker", "tilt", at_once=SMALL)
-    return lake
 
 
 @pytest.fixture

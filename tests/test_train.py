@@ -31,14 +31,6 @@ TILT = model_to_train("tilt", 1, "tilt")
 HOUR = HeldOut(seconds=3600.0)
 
 
-@pytest.fixture(scope="module")
-def walk(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A lake of three and a half hours of two products."""
-    lake = lake_of(tmp_path_factory.mktemp("walk"), long_walk(3.5))
-    build(lake, "ticker", "tilt")
-    return lake
-
-
 @pytest.mark.parametrize("name", ["walk", RECORDING])
 def test_what_is_learned_is_the_ridge_regression_of_scikit_learn(name: str, shared_data: Path, tmp_path: Path) -> None:
     items = long_walk(3.5) if name == "walk" else list(read(shared_data / name))
@@ -59,13 +51,13 @@ def oracle_of(played: Played, product_id: str, quotes: Any) -> Any:
     return Oracle(quotes, played.gaps[product_id], "tilt")
 
 
-def test_however_the_rows_are_cut_the_same_is_learned_and_scored(walk: str) -> None:
-    assert train(walk, TILT, HOUR, rows=97) == train(walk, TILT, HOUR)
+def test_however_the_rows_are_cut_the_same_is_learned_and_scored(built: str) -> None:
+    assert train(built, TILT, HOUR, rows=97) == train(built, TILT, HOUR)
 
 
-def test_scores_are_those_of_a_forecaster_that_never_saw_the_held_out_time(walk: str, tmp_path: Path) -> None:
-    trained = train(walk, TILT, HOUR)
-    quotes = Delta(walk, QUOTES)
+def test_scores_are_those_of_a_forecaster_that_never_saw_the_held_out_time(built: str, tmp_path: Path) -> None:
+    trained = train(built, TILT, HOUR)
+    quotes = Delta(built, QUOTES)
     table = pa.concat_tables(quotes.rows(0, quotes.landed(QUOTES.name)))
     times = table.column("time").cast(pa.int64()).to_numpy()
     earlier = Delta(str(tmp_path), QUOTES, create=True)
@@ -106,9 +98,9 @@ def trained_in(lake: str) -> Any:
     return register(lake, model, train(lake, model, HeldOut(0.2), present), present)[0]
 
 
-def test_a_lake_without_a_champion_says_so(walk: str) -> None:
+def test_a_lake_without_a_champion_says_so(built: str) -> None:
     with pytest.raises(ModelError, match="has no champion: no model was trained in it"):
-        only_champion(walk)
+        only_champion(built)
 
 
 @pytest.mark.parametrize(
@@ -209,8 +201,8 @@ def test_models_whose_numbers_are_gone_are_found_and_the_others_are_kept(tmp_pat
     assert trained_in(lake).version == 2
 
 
-def test_last_is_exactly_as_wrong_as_nothing_changes(walk: str) -> None:
-    trained = train(walk, model_to_train("calm", 1, "last"), HOUR)
+def test_last_is_exactly_as_wrong_as_nothing_changes(built: str) -> None:
+    trained = train(built, model_to_train("calm", 1, "last"), HOUR)
 
     assert verdict(trained.scores) == (False, 'exactly as wrong as saying "nothing changes" on held-out time')
 
@@ -220,11 +212,11 @@ def test_trend_has_nothing_to_be_kept_of() -> None:
         model_to_train("tilt", 1, "trend")
 
 
-def test_more_cannot_be_held_out_than_there_is_and_no_less_than_can_be_judged(walk: str) -> None:
+def test_more_cannot_be_held_out_than_there_is_and_no_less_than_can_be_judged(built: str) -> None:
     with pytest.raises(UsageError, match="cannot be held out"):
-        train(walk, TILT, HeldOut(seconds=86_400.0))
+        train(built, TILT, HeldOut(seconds=86_400.0))
     with pytest.raises(UsageError, match="too little to judge by"):
-        train(walk, TILT, HeldOut(0.0001))
+        train(built, TILT, HeldOut(0.0001))
 
 
 def test_a_lake_without_quotes_has_nothing_to_learn_from(tmp_path: Path) -> None:
@@ -235,22 +227,22 @@ def test_a_lake_without_quotes_has_nothing_to_learn_from(tmp_path: Path) -> None
         train(lake, TILT, HOUR)
 
 
-def test_the_champion_is_not_judged_on_what_it_has_seen(walk: str) -> None:
-    trained: Trained = train(walk, TILT, HOUR)
+def test_the_champion_is_not_judged_on_what_it_has_seen(built: str) -> None:
+    trained: Trained = train(built, TILT, HOUR)
     until = trained.cut + 30 * 60_000_000
     seen = {name: each._replace(until=until) for name, each in trained.learned.items()}
 
-    again = train(walk, TILT, HOUR, Model("tilt/1", "tilt", learned=seen))
+    again = train(built, TILT, HOUR, Model("tilt/1", "tilt", learned=seen))
 
     assert again.scores[-1].against == "tilt/1"
     assert 0 < again.scores[-1].scored < 0.7 * again.scores[-2].scored
 
 
-def test_a_champion_that_is_older_than_the_cut_has_learned_on_up_to_there(walk: str) -> None:
-    half_way = train(walk, TILT, HeldOut(seconds=2 * 3600.0))
-    early = train_until(walk, half_way.cut)
+def test_a_champion_that_is_older_than_the_cut_has_learned_on_up_to_there(built: str) -> None:
+    half_way = train(built, TILT, HeldOut(seconds=2 * 3600.0))
+    early = train_until(built, half_way.cut)
 
-    again = train(walk, TILT, HOUR, Model("tilt/1", "tilt", learned=early))
+    again = train(built, TILT, HOUR, Model("tilt/1", "tilt", learned=early))
 
     # The same forecaster, taught on the same quotes up to the same cut, in one go or in two: it should be as good.
     against, mine = again.scores[-1], again.scores[-2]

@@ -27,7 +27,7 @@ from coinbase_insights.warehouse.address import Address
 from coinbase_insights.warehouse.postgres import Postgres
 from coinbase_insights.warehouse.publish import TABLES, publish
 from coinbase_insights.warehouse.statements import create, in_warehouse
-from lakes import lake_of, long_walk
+from lakes import lake_of
 from warehouses import (
     EVERY_KIND,
     EXTREMES,
@@ -122,18 +122,6 @@ def ask(to: str) -> Ask:
 @pytest.fixture
 def run(to: str) -> Run:
     return lambda statement: run_at(to, statement)
-
-
-@pytest.fixture(scope="module")
-def walk() -> list[Item]:
-    return long_walk(3.5)
-
-
-@pytest.fixture(scope="module")
-def built(walk: list[Item], tmp_path_factory: pytest.TempPathFactory) -> str:
-    lake = lake_of(tmp_path_factory.mktemp("built"), walk)
-    build(lake, "ticker", "tilt")
-    return lake
 
 
 def test_every_table_is_that_of_the_lake_row_by_row_and_twice_changes_nothing(built: str, to: str, ask: Ask) -> None:
