@@ -43,10 +43,8 @@ TOKEN = "a-secret-of-many-letters"
 
 
 @pytest.fixture(scope="module")
-def lake(tmp_path_factory: pytest.TempPathFactory) -> str:
-    found = lake_of(tmp_path_factory.mktemp("lake"), long_walk(3.5))
-    build(found, "ticker", "tilt")
-    return found
+def lake(built: str) -> str:
+    return built
 
 
 @pytest.fixture(scope="module")

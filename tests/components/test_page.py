@@ -17,11 +17,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from websockets.sync.server import serve
 
-from coinbase_insights.lake.build import build
 from coinbase_insights.lake.tables import INSIGHTS
 from coinbase_insights.warehouse.address import Address
 from coinbase_insights.warehouse.publish import publish
-from lakes import lake_of, long_walk
 from site_of import PROGRAM, Site, serving
 
 CHROMIUM = shutil.which("chromium")
@@ -40,10 +38,8 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def lake(tmp_path_factory: pytest.TempPathFactory) -> str:
-    found = lake_of(tmp_path_factory.mktemp("lake"), long_walk(3.5))
-    build(found, "ticker", "tilt")
-    return found
+def lake(built: str) -> str:
+    return built
 
 
 @pytest.fixture(scope="module")
