@@ -208,6 +208,13 @@ def test_what_cannot_be_is_said_with_a_hint(words: list[str], code: int, said: s
     assert "Traceback" not in done.stderr
 
 
+def test_a_product_that_is_unknown_leaves_nothing_behind(simulated: str, tmp_path: Path) -> None:
+    words = ["ingest", "-p", "ETH-UST", "--to", str(tmp_path / "lake"), "--url", simulated]
+    done = subprocess.run([*PROGRAM, *words], capture_output=True, text=True, check=False)
+    assert (done.returncode, "ETH-UST" in done.stderr) == (2, True)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_row_34_a_second_collector_is_told_who_is_the_first(tmp_path: Path) -> None:
     journal = Segments(tmp_path / "journal")
     words = ["ingest", "-p", "ETH-USD", "--to", str(tmp_path), "--url", "ws://127.0.0.1:1"]

@@ -84,13 +84,10 @@ def ingest(
     folder = _journal(to, journal)
     most_bytes = None if limit is None else settings.size(limit)
     from .feed import Feed
-    from .feed.endpoints import SOCKETS, rest_url
-    from .feed.products import all_products as listed
+    from .feed.endpoints import SOCKETS
 
     address = settings.socket_url(url or SOCKETS[feed])
-    names = settings.product_ids(product_id or [])
-    if all_products:
-        names = tuple(each.id for each in listed(rest_url(address)) if each.is_traded)
+    names = _products(settings.product_ids(product_id or []), address, feed, is_new=not folder.is_dir())
     live = Feed(address, names, dialect=feed, channel=channel)
     try:
         from .collect import Collect, Pace
@@ -110,6 +107,21 @@ def ingest(
         if health_port is not None:
             say(f"health at {stack.enter_context(answering(health_port, collect.standing))}")
         asyncio.run(collect.run(live.items(), seconds, tell))
+
+
+def _products(named: tuple[str, ...], address: str, feed: FeedName, *, is_new: bool) -> tuple[str, ...]:
+    """Give the products to collect: all that are traded, where none is named.
+
+    Raises UnknownProductError before anything new is made for one that there is not.
+    """
+    from .feed.endpoints import rest_url
+    from .feed.products import all_products, check
+
+    if not named:
+        return tuple(each.id for each in all_products(rest_url(address)) if each.is_traded)
+    if is_new:
+        check(rest_url(address), named if feed is FeedName.EXCHANGE else settings.books(named))
+    return named
 
 
 def _opened(to: str, folder: Path, most_bytes: int | None) -> "tuple[Segments, Delivery]":
