@@ -18,7 +18,7 @@ import typer
 
 from . import __version__, cli_build, cli_lake, cli_models, cli_publish, cli_serve, settings
 from .cli_talk import chosen_model, leave_stdout, say_problem
-from .cli_watch import Watching, kept, market_speed, refuse_untraded, refuse_with, typed
+from .cli_watch import TOPIC, Watching, kept, market_speed, refuse_untraded, refuse_with, topic, typed
 from .errors import InsightsError, UnknownProductError, UsageError
 from .options import (
     Channel,
@@ -29,11 +29,13 @@ from .options import (
     Format,
     FormatOption,
     ForOption,
+    GroupOption,
     ListFormat,
     ListFormatOption,
     ModelOption,
     ProductIds,
     RecordOption,
+    SourceOption,
     UrlOption,
 )
 
@@ -86,9 +88,8 @@ def run(
     model: ModelOption = None,
     output: FormatOption = Format.AUTO,
     record: RecordOption = None,
-    source: Annotated[
-        Path | None, typer.Option("--from", metavar="PATH", help="Play this recording, or lake, instead of listening.")
-    ] = None,
+    source: SourceOption = None,
+    group: GroupOption = None,
     speed: Annotated[
         str | None,
         typer.Option(
@@ -108,13 +109,19 @@ def run(
         if record is not None:
             raise UsageError("--from plays a recording and --record makes one.", "Leave one of them out.")
         refuse_with("--from", {"--feed": feed, "--url": typed(url), "--compression": compression})
+        if source.startswith(TOPIC):
+            refuse_with("a topic", {"--speed": speed})
+            watching.start(topic(source, group, watching))
+            return
+        refuse_with("a recording", {"--group": group})
         pace = settings.speed(speed or "1")
         from .log.replay import replay
 
-        played = replay(kept(source), pace)
+        played = replay(kept(Path(source)), pace)
         watching.start(lambda watch: played, live_state="REPLAY", speed=settings.speed_name(pace))
-        watching.say_if_empty(source)
+        watching.say_if_empty(Path(source))
         return
+    refuse_with("a feed", {"--group": group})
     if speed is not None:
         raise UsageError("--speed is that of a recording.", "Name one after --from, or leave --speed out.")
     if not product_ids:

@@ -12,6 +12,7 @@ import typer
 
 from . import settings
 from .cli_talk import lacks, say
+from .cli_watch import TOPIC
 from .errors import StorageError, UsageError
 from .options import (
     Channel,
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from .collect import Delivery, Standing
     from .log.segments import Segments
 
-TOPIC = "kafka://"
 
 JournalOption = Annotated[
     Path | None,

@@ -15,9 +15,11 @@ from .options import URL_VARIABLE, Channel, Format
 if TYPE_CHECKING:
     from .engine.model import Model
     from .message import Item
+    from .pipe import Pipe
     from .show.view import LineState
     from .watch import Sink, Watch
 
+TOPIC = "kafka://"
 FASTEST_MARKET = 60
 """Times real time; the synthetic market is computed, and a core can do no more."""
 FIRST_LOOK = 10_000
@@ -35,18 +37,25 @@ class Watching:
         output: Format = Format.AUTO,
         length: str | None = None,
     ) -> None:
-        from .engine.product import Product
-        from .pipe import Pipe
-
-        def product(product_id: str, forecaster: str) -> Product:
-            return Product(product_id, forecaster, model.new_state(product_id))
-
-        self.pipe = Pipe(product_ids, channel=channel, forecaster=model.forecaster, product=product)
+        self._product_ids = product_ids
         self._model = model
         self._channel = channel
+        self.pipe = self.new_pipe()
         self._was_stopped = False
         self._output = output
         self._seconds = None if length is None else settings.duration(length)
+
+    def new_pipe(self, holds: "Callable[[str], bool]" = lambda _: True) -> "Pipe":
+        """Make a pipe that folds those of the products which it is to hold."""
+        from .engine.product import Product
+        from .pipe import Pipe
+
+        model = self._model
+
+        def product(product_id: str, forecaster: str) -> Product | None:
+            return Product(product_id, forecaster, model.new_state(product_id)) if holds(product_id) else None
+
+        return Pipe(self._product_ids, channel=self._channel, forecaster=model.forecaster, product=product)
 
     def start(
         self,
@@ -114,6 +123,22 @@ def refuse_with(what: str, given: Mapping[str, object]) -> None:
 def typed(url: str | None) -> str | None:
     """Give the address of the feed if it was typed, and not set for all commands."""
     return None if url == os.environ.get(URL_VARIABLE) else url
+
+
+def topic(url: str, group: str | None, watching: Watching) -> "Callable[[Watch], AsyncGenerator[Item]]":
+    """Give a source that listens to a topic from now on, for all or for a share of the products."""
+    try:
+        from .log.kafka import address, newest
+        from .log.sharing import Shares, Sharing, group_name
+    except ImportError as error:
+        raise lacks("A topic", error) from error
+    where = address(url)
+    if group is None:
+        return lambda watch: newest(where)
+    shares = Shares()
+    sharing = Sharing(where, group_name(group), shares, lambda some: watching.new_pipe(some.holds))
+    watching.pipe = sharing.pipe
+    return lambda watch: sharing.items(watch.folded)
 
 
 def kept(path: Path) -> "Iterator[Item]":

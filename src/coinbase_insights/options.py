@@ -69,6 +69,16 @@ ModelOption = Annotated[
         "--model", metavar="MODEL", help="Begin with what was trained: a model's folder, or a lake's champion."
     ),
 ]
+SourceOption = Annotated[
+    str | None,
+    typer.Option(
+        "--from", metavar="SOURCE", help="A recording or a lake to play, or kafka://HOST:PORT/TOPIC to listen to."
+    ),
+]
+GroupOption = Annotated[
+    str | None,
+    typer.Option("--group", metavar="GROUP", help="Of a topic: share its products with all who name this group."),
+]
 ForOption = Annotated[str | None, typer.Option("--for", metavar="DURATION", help="End after this long: 90s, 15m, 1h.")]
 RecordOption = Annotated[Path | None, typer.Option("--record", metavar="PATH", help="Keep every message in this file.")]
 UrlOption = Annotated[

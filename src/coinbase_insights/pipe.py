@@ -37,11 +37,12 @@ class Pipe:
         *,
         channel: str = "ticker_batch",
         forecaster: str = "tilt",
-        product: Callable[[str, str], Product] = Product,
+        product: Callable[[str, str], Product | None] = Product,
     ) -> None:
         """Follow these products, or all that come if none is named; `channel` level2 takes quotes from the book.
 
-        `product` makes what folds the quotes of a product with a forecaster.
+        `product` makes what folds the quotes of a product with a forecaster; None where somebody else folds them, so
+        that they only tell what time it is.
         """
         self.counts = Counts()
         self.products: dict[str, Product] = {}
@@ -102,7 +103,7 @@ class Pipe:
             if quote.time <= self._start:
                 self.counts.before_start += 1
             else:
-                yield self._fold(quote, received_at)
+                yield from self._fold(quote, received_at)
 
     def save(self) -> PipeMemory:
         """Give all that it remembers, but for its products and how it counted."""
@@ -130,7 +131,7 @@ class Pipe:
     def load(self, memory: PipeMemory) -> None:
         """Go on where a pipe for the same channel was saved; its products are made anew, by their makers."""
         for product_id in memory.last_known:
-            self.products[product_id] = self._product(product_id, self._forecaster)
+            self._make(product_id)
         self.last_known = memory.last_known
         self._by_own_name = set(memory.by_own_name)
         if memory.reader is not None:
@@ -163,11 +164,18 @@ class Pipe:
         if self._start is None:
             yield from self._begin()
 
-    def _fold(self, quote: Quote, received_at: int) -> Product:
-        product = self.products[quote.product_id]
-        product.update(quote, received_at)
-        self.counts.quotes += 1
+    def _make(self, product_id: str) -> Product | None:
+        product = self._product(product_id, self._forecaster)
+        if product is not None:
+            self.products[product_id] = product
         return product
+
+    def _fold(self, quote: Quote, received_at: int) -> Iterator[Product]:
+        product = self.products.get(quote.product_id)
+        if product is not None:
+            product.update(quote, received_at)
+            self.counts.quotes += 1
+            yield product
 
     def _hold(self, quotes: list[Quote], received_at: int) -> Iterator[Product]:
         """Let quotes wait until the exchange's time of our start is known."""
@@ -188,8 +196,8 @@ class Pipe:
                 self._break_products(received_at)
             elif quote.time <= self._start:
                 self.counts.before_start += 1
-            elif self.products[quote.product_id].accepts(quote):
-                yield self._fold(quote, received_at)
+            elif quote.product_id not in self.products or self.products[quote.product_id].accepts(quote):
+                yield from self._fold(quote, received_at)
             else:  # One that came after it, and waited too, has finer decimals than it can be counted in.
                 self.counts.good -= number not in refused
                 self.counts.bad[TOO_MANY_DIGITS] += number not in refused
@@ -279,8 +287,8 @@ class Pipe:
         if product is None:
             if not is_product_id(product_id):
                 return Bad("product_id: not BASE-QUOTE")
-            product = self.products[product_id] = self._product(product_id, self._forecaster)
-        if not product.accepts(quote):
+            product = self._make(product_id)
+        if product is not None and not product.accepts(quote):
             return Bad(TOO_MANY_DIGITS, product_id)
         self.last_known[product_id] = quote
         self._clock.heard_until = max(self._clock.heard_until, quote.time)

@@ -100,7 +100,7 @@ class Watch:
             if self._journal is not None:
                 self._journal.close()
             for product in self.pipe.finish():
-                self._folded(product)
+                self.folded(product)
         self._has_ended = True
         with suppress(TimeoutError):
             await asyncio.wait_for(self._is_drawn.wait(), LAST_FRAME)
@@ -125,13 +125,14 @@ class Watch:
                 else:
                     self._line(item)
                 for product in pipe.take(item):
-                    self._folded(product)
+                    self.folded(product)
                 if pipe.needs_snapshot and self.reconnect is not None:
                     self.reconnect("a change of the order book was lost")
                 if not isinstance(item, Message) or self._drawn_at + FRAME < self._heard_at or self._shown is None:
                     self._show()
 
-    def _folded(self, product: Product) -> None:
+    def folded(self, product: Product) -> None:
+        """A quote of this product was folded: let it be shown."""
         self._quote_at[product.product_id] = self._heard_at
         self._sink.insight(product, self.pipe)
 

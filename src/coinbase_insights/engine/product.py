@@ -1,5 +1,7 @@
 """One product: its state, and the newest quote as it was sent."""
 
+from typing import NamedTuple, Self
+
 from ..quote import MOST_UNITS, Quote, cut_size
 from .insight import Insight, insight
 from .state import (
@@ -8,12 +10,15 @@ from .state import (
     TAIL,
     TIME,
     UNIT2,
+    Saved,
     State,
     can_rescale,
     decimals,
     is_tidy,
+    load,
     new_state,
     rescale,
+    save,
     tidy,
 )  # fmt: skip
 from .update import break_line, update
@@ -27,6 +32,16 @@ def sizes(quote: Quote) -> tuple[float, float]:
     if quote.best_bid_size is None or quote.best_ask_size is None:
         return 0.0, 0.0
     return float(cut_size(quote.best_bid_size)), float(cut_size(quote.best_ask_size))
+
+
+class ProductMemory(NamedTuple):
+    """What `Product.save` gives and `Product.loaded` takes."""
+
+    product_id: str
+    state: Saved
+    quote: Quote | None
+    received_at: int
+    decimals: int
 
 
 class Product:
@@ -47,6 +62,17 @@ class Product:
         """The newest quote that was folded; None before the first."""
         self.received_at = 0
         """When it reached us, in nanoseconds."""
+
+    def save(self) -> ProductMemory:
+        """Give all that is remembered of the product."""
+        return ProductMemory(self.product_id, save(self.state), self.quote, self.received_at, self.decimals)
+
+    @classmethod
+    def loaded(cls, memory: ProductMemory) -> Self:
+        """Go on where a product was saved. Raises ValueError for what another version of the rules has saved."""
+        product = cls(memory.product_id, state=load(memory.state))
+        product.quote, product.received_at, product.decimals = memory.quote, memory.received_at, memory.decimals
+        return product
 
     def accepts(self, quote: Quote) -> bool:
         """Make ready for the quote's decimals. False when its price has more digits than can be counted in exactly."""

@@ -5,20 +5,22 @@ headers `received_at` (nanoseconds) and `offset` (that of the journal). Order ov
 partition, so a topic has one. Client: librdkafka, idempotent, acknowledged by all replicas.
 """
 
+import asyncio
 import logging
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from ..errors import StorageError, UsageError
-from ..message import Unstored
+from ..message import Item, Unstored
+from ..message import Message as _Message
 from ..wire.label import label
-from .journal import encode, framed
+from .journal import decode, encode, framed
 from .segment_reader import SegmentReader
 from .segments import segments
 
@@ -29,6 +31,8 @@ LINES, BYTES = 5_000, 4 * 2**20
 """What is on its way at once."""
 PATIENCE = 5.0
 """Seconds without any acknowledgement after which the broker is said to be away; it is waited for all the same."""
+WAIT = 0.2
+"""Seconds that a reader waits for messages at once."""
 ANSWER = 10.0
 """Seconds for the broker to say what it has."""
 
@@ -49,16 +53,21 @@ def address(url: str) -> Address:
     return Address(match[1], match[2])
 
 
-class Reader:
-    """Reads a topic from an offset on, in its order."""
+def client(where: Address) -> dict[str, Any]:
+    """Give what every client of a broker is told."""
+    return {"bootstrap.servers": where.servers}
 
-    def __init__(self, where: Address) -> None:
-        """Look whether there is such a topic. Raises StorageError when there is none, or no broker."""
+
+class Reader:
+    """Reads a partition of a topic from an offset on, in its order."""
+
+    def __init__(self, where: Address, partition: int | None = None) -> None:
+        """Look whether there is such a topic; where no partition is named, it must have one. Raises StorageError."""
         self._where = where
-        self._partition = TopicPartition(where.topic, 0)
+        self._number = partition or 0
         self._consumer = Consumer(
-            {
-                "bootstrap.servers": where.servers,
+            client(where)
+            | {
                 "group.id": "coinbase_insights",  # It must be given; nothing is ever committed to it.
                 "enable.auto.commit": False,
                 "auto.offset.reset": "error",
@@ -69,26 +78,34 @@ class Reader:
             logger=logger,
         )
         partitions = self._ask(lambda: self._consumer.list_topics(where.topic, timeout=ANSWER)).topics[where.topic]
-        if partitions.error is not None or len(partitions.partitions) != 1:
+        if partitions.error is not None or (partition is None and len(partitions.partitions) != 1):
             has = "does not exist" if partitions.error else f"has {len(partitions.partitions)} partitions"
             raise StorageError(f"The topic {where.topic} at {where.servers} {has}.", "Make it, with one partition.")
 
     def range(self) -> tuple[int, int]:
         """Give the offset of the oldest message, and that behind the newest."""
-        low, high = self._ask(lambda: self._consumer.get_watermark_offsets(self._partition, timeout=ANSWER))
+        partition = TopicPartition(self._where.topic, self._number)
+        low, high = self._ask(lambda: self._consumer.get_watermark_offsets(partition, timeout=ANSWER))
         return int(low), int(high)
 
     def seek(self, offset: int) -> None:
         """Go on reading from an offset."""
-        self._consumer.assign([TopicPartition(self._where.topic, 0, offset)])
+        self._consumer.assign([TopicPartition(self._where.topic, self._number, offset)])
 
     def read(self, most_lines: int, seconds: float) -> list[tuple[int, bytes]]:
         """Wait for messages for so long, and give them with their offsets, each as a line of a journal."""
-        messages = self._ask(lambda: self._consumer.consume(most_lines, seconds))
-        for message in messages:
-            if message.error() is not None:
-                raise _away(self._where, message.error())
-        return [(int(message.offset() or 0), _line(message)) for message in messages]
+        return [(int(message.offset() or 0), _line(message)) for message in self._consume(most_lines, seconds)]
+
+    def keyed(self, most: int, seconds: float) -> list[tuple[bytes, bytes]]:
+        """Wait for messages for so long, and give their keys and values."""
+        return [(message.key() or b"", message.value() or b"") for message in self._consume(most, seconds)]
+
+    def _consume(self, most: int, seconds: float) -> list[Message]:
+        messages: list[Message] = self._ask(lambda: self._consumer.consume(most, seconds))
+        for error in (message.error() for message in messages):
+            if error is not None:
+                raise away(self._where, error)
+        return messages
 
     def last_offset(self) -> int | None:
         """Give the journal's offset of the newest message; None when there is no message."""
@@ -115,7 +132,7 @@ class Reader:
         try:
             return question()
         except KafkaException as error:
-            raise _away(self._where, error.args[0]) from error
+            raise away(self._where, error.args[0]) from error
 
     def close(self) -> None:
         """Let go of the broker."""
@@ -129,6 +146,27 @@ def _line(message: Message) -> bytes:
         stamp = b"%d" % (max(0, message.timestamp()[1]) * 1_000_000)
     text = message.value() or b""
     return b"%b\t%b\n" % (stamp, framed(text) if b"\n" in text or b"\r" in text else text)
+
+
+def item_of(line: bytes) -> Item:
+    """Read a line of a topic; what is none is a message as it stands, so that it is counted as bad."""
+    item = decode(line)
+    if item is not None:
+        return item
+    stamp, _, text = line.rstrip(b"\n").partition(b"\t")
+    return _Message(int(stamp), text)
+
+
+async def newest(where: Address) -> AsyncGenerator[Item]:
+    """Give all that comes to a topic from now on. Raises StorageError where there is none, or no broker."""
+    reader = await asyncio.to_thread(Reader, where)
+    try:
+        reader.seek((await asyncio.to_thread(reader.range))[1])
+        while True:
+            for _, line in await asyncio.to_thread(reader.read, LINES, WAIT):
+                yield item_of(line)
+    finally:
+        reader.close()
 
 
 class Sending:
@@ -162,8 +200,8 @@ class Sending:
         self._lines = SegmentReader(self._journal, self.landed)
         self._failed, self._is_open = None, True
         self._producer = Producer(
-            {
-                "bootstrap.servers": self._where.servers,
+            client(self._where)
+            | {
                 "enable.idempotence": True,
                 "acks": "all",
                 "linger.ms": 20,
@@ -208,7 +246,7 @@ class Sending:
             producer.produce(self._where.topic, text, key, 0, self._acknowledged, headers=headers)
         except KafkaException as error:
             if error.args[0].code() != KafkaError.MSG_SIZE_TOO_LARGE:
-                raise _away(self._where, error.args[0]) from error
+                raise away(self._where, error.args[0]) from error
             logger.error("a message of %d bytes is too large for the topic, and is left out", len(text))
             left_out = encode(Unstored(int(stamp), 1)).rstrip(b"\n").partition(b"\t")[2]
             producer.produce(self._where.topic, left_out, None, 0, self._acknowledged, headers=headers)
@@ -231,8 +269,9 @@ class Sending:
             if time.monotonic() - heard_at > PATIENCE:
                 raise StorageError(f"The broker at {self._where.servers} acknowledges nothing.", "It is tried again.")
         if self._failed is not None:
-            raise _away(self._where, self._failed)  # Nobody knows what it has; the next call asks the topic.
+            raise away(self._where, self._failed)  # Nobody knows what it has; the next call asks the topic.
 
 
-def _away(where: Address, error: KafkaError) -> StorageError:
+def away(where: Address, error: KafkaError) -> StorageError:
+    """Say what a broker says."""
     return StorageError(f"The topic {where.topic} at {where.servers} cannot be used: {error.str()}.")

@@ -1,0 +1,164 @@
+"""Several processes share the products of a topic: each is folded by one of them, and has the figures of a single one.
+
+All of them read the whole topic, for what time it is and when the line was down is known from all products together.
+Whoever gets a share of the products from the group (group.py) goes on from what was kept of it, reads again what has
+come since, and shows what comes behind the last message whose figures were shown. Before figures are shown, the group
+is told up to where; a member that the broker has given up cannot tell it, and so shows nothing more.
+"""
+
+import asyncio
+import re
+import time
+import zlib
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import msgspec
+
+from ..engine.product import Product, ProductMemory
+from ..errors import UsageError
+from ..memory import PipeMemory
+from ..message import Item
+from ..pipe import Pipe
+from .group import Group, Kept, Position
+from .kafka import WAIT, Address, Reader, item_of
+
+KEEP_EVERY = 30.0
+"""Seconds between two sets of a share."""
+LINES = 500
+"""Messages to read at once."""
+
+
+class Remembered(NamedTuple):
+    """All that is remembered of a share."""
+
+    offset: int
+    """In the topic, behind the last message that it knows of."""
+    pipe: PipeMemory
+    products: list[ProductMemory]
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Remembered).decode
+
+
+@dataclass
+class Shares:
+    """Which products are ours."""
+
+    count: int = 1
+    own: set[int] = field(default_factory=set)
+
+    def holds(self, product_id: str) -> bool:
+        """Tell whether a product is ours to fold."""
+        return self.of(product_id) in self.own
+
+    def of(self, product_id: str) -> int:
+        """Give the share that a product belongs to."""
+        return zlib.crc32(product_id.encode()) % self.count
+
+
+def group_name(text: str) -> str:
+    """Read the name of a group. Raises UsageError."""
+    if re.fullmatch(r"[A-Za-z0-9_-]{1,80}", text, re.ASCII) is None:
+        raise UsageError(f"{text[:80]!a} is no name of a group.", "Take letters, digits, - and _.")
+    return text
+
+
+class Sharing:
+    """A source of items, which keeps the products of a pipe to those that are ours."""
+
+    def __init__(self, where: Address, name: str, shares: Shares, new_pipe: Callable[[Shares], Pipe]) -> None:
+        """`new_pipe` makes a pipe that folds the products that shares hold; `shares` are kept up to date."""
+        self.pipe = new_pipe(shares)
+        self._where, self._name = where, name
+        self._shares, self._new_pipe = shares, new_pipe
+        self._offset = -1
+        """Behind the last message that the pipe has taken; -1 before it is known where to begin."""
+
+    async def items(self, folded: Callable[[Product], None]) -> AsyncGenerator[Item]:
+        """Give all messages from now on. `folded` hears of quotes that were not shown while a share changed hands.
+
+        Raises StorageError where there is no topic, or no broker at the start.
+        """
+        reader = await asyncio.to_thread(Reader, self._where)
+        group = await asyncio.to_thread(Group, self._where, self._name, self._remember, self._forget)
+        self._shares.count, self._shares.own = group.shares, group.own
+        kept_at = time.monotonic()
+        try:
+            while True:
+                await asyncio.to_thread(group.poll)
+                for share in list(group.given):
+                    await self._take_up(share, group, reader, folded)
+                if self._offset < 0:
+                    await asyncio.sleep(WAIT)
+                    continue
+                lines = await asyncio.to_thread(reader.read, LINES, WAIT)
+                while lines and not await asyncio.to_thread(group.vouch, lines[-1][0] + 1):
+                    await asyncio.sleep(WAIT)
+                for offset, line in lines:
+                    self._offset = offset + 1
+                    yield item_of(line)
+                if time.monotonic() - kept_at >= KEEP_EVERY:
+                    kept_at = time.monotonic()
+                    await asyncio.to_thread(group.keep, group.own)
+        finally:
+            reader.close()
+            group.close()
+
+    async def _take_up(self, share: int, group: Group, reader: Reader, folded: Callable[[Product], None]) -> None:
+        """Go on with a share that was given to us, as soon as we are where it was shown up to."""
+        kept = await asyncio.to_thread(group.kept, share)
+        if self._offset < 0:
+            await self._begin(reader, kept)
+        if kept is not None and kept.shown > self._offset:
+            return
+        if kept is not None:
+            await self._catch_up(share, kept, folded)
+        await asyncio.to_thread(group.take, share, kept)
+
+    async def _begin(self, reader: Reader, kept: Kept | None) -> None:
+        """Begin where the first share was shown up to, or at the end of the topic where it is a new one."""
+        if kept is None:
+            self._offset = (await asyncio.to_thread(reader.range))[1]
+        else:
+            remembered = _decode(kept.data)
+            self.pipe.load(remembered.pipe)
+            async for _, item in self._between(remembered.offset, kept.shown):
+                for _ in self.pipe.take(item):
+                    pass
+            self._offset = kept.shown
+        reader.seek(self._offset)
+
+    async def _catch_up(self, share: int, kept: Kept, folded: Callable[[Product], None]) -> None:
+        """Bring a share from where it was kept to where we are."""
+        remembered = _decode(kept.data)
+        pipe = self._new_pipe(Shares(self._shares.count, {share}))
+        pipe.load(remembered.pipe)
+        pipe.products = {memory.product_id: Product.loaded(memory) for memory in remembered.products}
+        async for offset, item in self._between(remembered.offset, self._offset):
+            for product in pipe.take(item):
+                if offset >= kept.shown:
+                    folded(product)
+        self.pipe.products |= pipe.products
+
+    async def _between(self, start: int, end: int) -> AsyncGenerator[tuple[int, Item]]:
+        """Read messages of the topic once more, with their offsets."""
+        reader = await asyncio.to_thread(Reader, self._where)
+        try:
+            reader.seek(start)
+            while start < end:
+                for offset, line in await asyncio.to_thread(reader.read, min(LINES, end - start), WAIT):
+                    yield offset, item_of(line)
+                    start = offset + 1
+        finally:
+            reader.close()
+
+    def _remember(self, share: int) -> Position:
+        products = [each.save() for name, each in self.pipe.products.items() if self._shares.of(name) == share]
+        return Position(_encode(Remembered(self._offset, self.pipe.save(), products)), self._offset)
+
+    def _forget(self, share: int) -> None:
+        for name in [name for name in self.pipe.products if self._shares.of(name) == share]:
+            del self.pipe.products[name]
