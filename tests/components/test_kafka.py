@@ -23,6 +23,8 @@ from coinbase_insights.log.segments import Segments
 from coinbase_insights.message import Item, Lost, Message, Opened, Unstored
 
 pytestmark = pytest.mark.timeout(180)
+
+
 @pytest.fixture(scope="module")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     if not JARS.is_dir():

@@ -129,31 +129,38 @@ class Group:
         data = _read_set(self._where, share, found.offset)
         return None if data is None else Kept(data, found.offset, int(found.metadata))
 
-    def take(self, share: int, kept: Kept | None) -> None:
-        """Call a share ours, which was given to us; one that is new is kept at once, or else stays to be taken."""
-        if kept is not None:
-            self._begins[share] = kept.begins
-        else:
+    def take(self, share: int, kept: Kept | None, shown: int) -> bool:
+        """Call a share ours that was given to us, whose figures up to a message may be shown then; else ask again."""
+        if kept is None:
             self.keep([share])
-        if share in self.given and share in self._begins:
-            self.given.remove(share)
-            self.own.add(share)
+        elif self._commit({share: kept.begins}, shown):
+            self._begins[share] = kept.begins
+        if share not in self._begins:
+            return False
+        self.given.remove(share)
+        self.own.add(share)
+        return True
+
+    def leave_open(self, share: int) -> None:
+        """A share could not be gone on with: it is to be taken up anew."""
+        self.own.discard(share)
+        self.given.append(share)
 
     def vouch(self, shown: int) -> bool:
         """Tell the broker that figures up to a message are shown; if it is told, they may be. Else ask again."""
-        offsets = [
-            TopicPartition(self._where.topic, share, self._begins[share], str(shown)) for share in sorted(self.own)
-        ]
-        if not offsets:
+        if not self.own or self._commit({share: self._begins[share] for share in self.own}, shown):
             return True
+        self.poll()
+        return False
+
+    def _commit(self, begins: dict[int, int], shown: int) -> bool:
+        """Commit where sets begin, and up to where is shown. False when the broker does not take it of us."""
+        offsets = [TopicPartition(self._where.topic, share, each, str(shown)) for share, each in begins.items()]
         try:
             found = self._consumer.commit(offsets=offsets, asynchronous=False) or []
         except KafkaException:
-            found = None
-        if found is None or any(each.error for each in found):
-            self.poll()
             return False
-        return True
+        return not any(each.error for each in found)
 
     def keep(self, shares: Iterable[int]) -> None:
         """Write the sets of these shares of ours, and commit them. What cannot be kept now, is kept the next time."""
@@ -161,10 +168,8 @@ class Group:
             remembered = self._remember(share)
             begins = self._write_set(share, remembered.data)
             if begins is not None:
+                self._commit({share: begins}, remembered.offset)
                 self._begins[share] = begins
-                with suppress(KafkaException):
-                    where = TopicPartition(self._where.topic, share, begins, str(remembered.offset))
-                    self._consumer.commit(offsets=[where], asynchronous=False)
 
     def _write_set(self, share: int, data: bytes) -> int | None:
         """Give the offset at which it begins; None when the broker did not take it in time."""

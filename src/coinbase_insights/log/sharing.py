@@ -11,18 +11,19 @@ import re
 import time
 import zlib
 from collections.abc import AsyncGenerator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
 from ..engine.product import Product, ProductMemory
-from ..errors import UsageError
+from ..errors import StorageError, UsageError
 from ..memory import PipeMemory
 from ..message import Item
 from ..pipe import Pipe
 from .group import Group, Kept, Position
-from .kafka import WAIT, Address, Reader, item_of
+from .kafka import WAIT, Address, Reader, item_of, logger
 
 KEEP_EVERY = 30.0
 """Seconds between two sets of a share."""
@@ -39,6 +40,7 @@ class Remembered(NamedTuple):
     products: list[ProductMemory]
 
 
+T = TypeVar("T")
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Remembered).decode
 
@@ -74,6 +76,7 @@ class Sharing:
         self.pipe = new_pipe(shares)
         self._where, self._name = where, name
         self._shares, self._new_pipe = shares, new_pipe
+        self._thread = ThreadPoolExecutor(1)
         self._offset = -1
         """Behind the last message that the pipe has taken; -1 before it is known where to begin."""
 
@@ -82,46 +85,57 @@ class Sharing:
 
         Raises StorageError where there is no topic, or no broker at the start.
         """
-        reader = await asyncio.to_thread(Reader, self._where)
-        group = await asyncio.to_thread(Group, self._where, self._name, self._remember, self._forget)
+        reader = await self._beside(Reader, self._where)
+        group = await self._beside(Group, self._where, self._name, self._remember, self._forget)
         self._shares.count, self._shares.own = group.shares, group.own
         kept_at = time.monotonic()
         try:
             while True:
-                await asyncio.to_thread(group.poll)
-                for share in list(group.given):
-                    await self._take_up(share, group, reader, folded)
-                if self._offset < 0:
-                    await asyncio.sleep(WAIT)
-                    continue
-                lines = await asyncio.to_thread(reader.read, LINES, WAIT)
-                while lines and not await asyncio.to_thread(group.vouch, lines[-1][0] + 1):
-                    await asyncio.sleep(WAIT)
-                for offset, line in lines:
+                for offset, line in await self._next(group, reader, folded):
                     self._offset = offset + 1
                     yield item_of(line)
                 if time.monotonic() - kept_at >= KEEP_EVERY:
                     kept_at = time.monotonic()
-                    await asyncio.to_thread(group.keep, group.own)
+                    await self._beside(group.keep, group.own)
         finally:
+            self._thread.shutdown()  # What it does for the broker takes a moment at the most.
             reader.close()
             group.close()
 
+    async def _next(self, group: Group, reader: Reader, folded: Callable[[Product], None]) -> list[tuple[int, bytes]]:
+        """Hear what the group says, and give the next lines, whose figures may be shown. A broker is waited for."""
+        try:
+            await self._beside(group.poll)
+            for share in list(group.given):
+                await self._take_up(share, group, reader, folded)
+            lines = await self._beside(reader.read, LINES, WAIT) if self._offset >= 0 else []
+        except StorageError as error:
+            logger.warning("%s", error.message)
+            lines = []
+        while lines and not await self._beside(group.vouch, lines[-1][0] + 1):
+            await asyncio.sleep(WAIT)
+        if not lines:
+            await asyncio.sleep(WAIT)
+        return lines
+
     async def _take_up(self, share: int, group: Group, reader: Reader, folded: Callable[[Product], None]) -> None:
         """Go on with a share that was given to us, as soon as we are where it was shown up to."""
-        kept = await asyncio.to_thread(group.kept, share)
+        kept = await self._beside(group.kept, share)
         if self._offset < 0:
             await self._begin(reader, kept)
         if kept is not None and kept.shown > self._offset:
             return
-        if kept is not None:
-            await self._catch_up(share, kept, folded)
-        await asyncio.to_thread(group.take, share, kept)
+        if await self._beside(group.take, share, kept, self._offset) and kept is not None:
+            try:
+                await self._catch_up(share, kept, folded)
+            except StorageError:
+                group.leave_open(share)
+                raise
 
     async def _begin(self, reader: Reader, kept: Kept | None) -> None:
         """Begin where the first share was shown up to, or at the end of the topic where it is a new one."""
         if kept is None:
-            self._offset = (await asyncio.to_thread(reader.range))[1]
+            self._offset = (await self._beside(reader.range))[1]
         else:
             remembered = _decode(kept.data)
             self.pipe.load(remembered.pipe)
@@ -145,15 +159,19 @@ class Sharing:
 
     async def _between(self, start: int, end: int) -> AsyncGenerator[tuple[int, Item]]:
         """Read messages of the topic once more, with their offsets."""
-        reader = await asyncio.to_thread(Reader, self._where)
+        reader = await self._beside(Reader, self._where)
         try:
             reader.seek(start)
             while start < end:
-                for offset, line in await asyncio.to_thread(reader.read, min(LINES, end - start), WAIT):
+                for offset, line in await self._beside(reader.read, min(LINES, end - start), WAIT):
                     yield offset, item_of(line)
                     start = offset + 1
         finally:
             reader.close()
+
+    async def _beside(self, work: Callable[..., T], *values: object) -> T:
+        """Do something that waits for the broker, one at a time."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *values)
 
     def _remember(self, share: int) -> Position:
         products = [each.save() for name, each in self.pipe.products.items() if self._shares.of(name) == share]
