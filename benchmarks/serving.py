@@ -1,4 +1,4 @@
-"""The page: 1,000 quotes a second to a hundred viewers, what it costs and how late they see it; and the first paint."""
+"""The page: 1,000 quotes a second to a hundred viewers, what it costs and how late they see it; first paint; a year."""
 
 import json
 import re
@@ -13,16 +13,27 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .programs.viewing import STEP
 from .row import Row, at_most
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 PRODUCTS = [f"P{number}-USD" for number in range(10)]
 QUOTES_A_SECOND = len(PRODUCTS) * 1_000_000 // STEP
 SECONDS, WARM_UP, MEASURED = 40, 6, 20
 VIEWERS, DEAD = 100, 5
+A_YEAR = 365 * 288
+CHOSEN_UNTIL_DRAWN = """() => new Promise((done) => {
+  const said = document.getElementById("history-said");
+  const began = performance.now();
+  const drawn = () => requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now() - began)));
+  new MutationObserver(() => { if (/bars, from/.test(said.textContent)) drawn(); }).observe(said, { childList: true });
+  document.getElementById("length").dispatchEvent(new Event("change", { bubbles: true }));
+})"""
 
 
 def rows() -> list[Row]:
@@ -38,7 +49,7 @@ def rows() -> list[Row]:
         at_most(f"{what} to {VIEWERS} viewers and {DEAD} that are dead: CPU", 100 * cpu, 10, "% of a core"),
         Row("the same, and nobody looks", f"{100 * alone:.3g} % of a core"),
         at_most("from a quote to its frame, 99 of 100", 1000 * seen["p99"], 400, "ms", f"half: {half:.0f} ms"),
-        *_first_paint(),
+        *_in_a_browser(),
     ]
 
 
@@ -99,16 +110,23 @@ def _cpu(pid: int) -> float:
     return sum(int(task.read_text(encoding="ascii").split()[0]) for task in tasks) / 1e9
 
 
-def _first_paint() -> list[Row]:
-    """Open the page of the simulator in a browser that has nothing of it yet."""
+def _in_a_browser() -> list[Row]:
     chromium = shutil.which("chromium")
     if chromium is None:
         return []
     from playwright.sync_api import sync_playwright
 
-    with _serving("--demo") as (_, port), sync_playwright() as playwright:
+    with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        paints, sizes = [], []
+        found = [*_first_paint(browser), _year(browser)]
+        browser.close()
+    return found
+
+
+def _first_paint(browser: "Browser") -> Iterator[Row]:
+    """Open the page of the simulator in a browser that has nothing of it yet."""
+    paints, sizes = [], []
+    with _serving("--demo") as (_, port):
         for _number in range(3):
             page = browser.new_context().new_page()
             answers: list[Any] = []
@@ -117,8 +135,39 @@ def _first_paint() -> list[Row]:
             page.locator("#best_bid", has_text=re.compile("[0-9]")).wait_for()
             paints.append(page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime"))
             sizes.append(sum(int(answer.headers.get("content-length", "0")) for answer in answers))
-        browser.close()
-    return [
-        at_most("page, first paint in a browser that has nothing of it yet", min(paints), 1000, "ms"),
-        at_most("page, all that is loaded", sizes[0] / 1000, 300, "kB"),
-    ]
+    yield at_most("page, first paint in a browser that has nothing of it yet", min(paints), 1000, "ms")
+    yield at_most("page, all that is loaded", sizes[0] / 1000, 300, "kB")
+
+
+def _year(browser: "Browser") -> Row:
+    """Choose the bars of five minutes of a lake that has a year of them, until they are drawn."""
+    with tempfile.TemporaryDirectory() as lake:
+        _land_bars(lake)
+        with _serving("--lake", lake) as (_, port):
+            page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
+            page.goto(f"http://127.0.0.1:{port}/")
+            page.locator("#history-said", has_text=f"{A_YEAR:,} bars, from").wait_for()
+            drawn = [page.evaluate(CHOSEN_UNTIL_DRAWN) for _ in range(5)]
+    return at_most("page, a year of bars of 5 minutes, from the choice until they are drawn", min(drawn), 1000, "ms")
+
+
+def _land_bars(lake: str) -> None:
+    import numpy as np
+    import pyarrow as pa
+
+    from coinbase_insights.lake.delta import Delta
+    from coinbase_insights.lake.tables import BARS, RAW, schema
+
+    generator = np.random.default_rng(1)
+    prices = np.round(2000 * np.exp(np.cumsum(generator.normal(0, 1e-3, A_YEAR))), 3)
+    values = {
+        "product_id": ["ETH-USD"] * A_YEAR,
+        "length": ["5m"] * A_YEAR,
+        "start": [START - timedelta(minutes=5 * number) for number in range(A_YEAR, 0, -1)],
+        **dict.fromkeys(("open", "high", "low", "close", "mean"), prices),
+        "max_spread": np.full(A_YEAR, 0.01),
+        "quotes": np.full(A_YEAR, 60),
+        "seconds_covered": np.full(A_YEAR, 300.0),
+    }
+    Delta(lake, RAW, create=True)
+    Delta(lake, BARS, create=True).land(BARS.name, 0, [pa.table(values, schema=schema(BARS))])

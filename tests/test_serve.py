@@ -5,30 +5,39 @@ import itertools
 import json
 import signal
 import socket
+import string
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import aclosing
+from base64 import urlsafe_b64encode
+from collections.abc import Iterable, Iterator
+from contextlib import aclosing, suppress
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, get_args
 
 import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from msgspec import structs
 from pyarrow import csv
+from starlette.datastructures import QueryParams
 
+from coinbase_insights.errors import DamagedError, UsageError
 from coinbase_insights.lake.answer import json_lines
 from coinbase_insights.lake.ask import ask
 from coinbase_insights.lake.build import build
+from coinbase_insights.lake.delta import Delta
 from coinbase_insights.lake.repair import set_aside
-from coinbase_insights.lake.tables import BUILT
+from coinbase_insights.lake.tables import BARS, BUILT, schema
 from coinbase_insights.message import Lost
 from coinbase_insights.pipe import Pipe
-from coinbase_insights.serve.asked import TIMES, Choice
+from coinbase_insights.serve.asked import TIMES, Choice, Order, Place, choice_of
 from coinbase_insights.serve.board import Board
 from coinbase_insights.serve.frame import Frame, figures, frame
 from coinbase_insights.serve.history import History
@@ -116,19 +125,105 @@ def test_the_chart_ends_with_the_newest_insight(site: Site) -> None:
     assert (points[-1][1], points[-1][3]) == (newest["mid_price"], newest["forecast"]["value"])
 
 
+@pytest.mark.parametrize("order", ["asc", "desc"])
 @pytest.mark.parametrize("table", TIMES)
-def test_pages_of_a_table_add_up_to_what_sql_says(table: str, site: Site, lake: str) -> None:
-    query = f'select * from {table} order by "{TIMES[table]}", product_id'
-    expected = sorted(json_lines(ask(lake, query)))
-    limit = len(expected) // 3 + 1
+def test_pages_of_a_table_add_up_to_what_sql_says(table: str, order: str, site: Site, lake: str) -> None:
+    expected = sorted(json_lines(ask(lake, f"select * from {table}")))
+    limit = min(len(expected) // 3 + 1, 10_000)
     rows: list[Any] = []
-    after: int | None = 0
-    while after is not None:
-        page = site.json(f"/api/{table}?limit={min(limit, 10_000)}&after={after}")
+    path = f"/api/{table}?limit={limit}&order={order}"
+    while path:
+        _, headers, body = site.ask(path)
+        page = json.loads(body)
         rows += page["rows"]
-        after = page["next"]
+        path = headers.get("link", "").partition(">")[0].removeprefix("<")
+        assert (page["next"] or "") == path.partition("after=")[2]
 
+    times = [row[TIMES[table]] for row in rows]
     assert sorted(map(json.dumps, rows)) == expected
+    assert times == sorted(times, reverse=order == "desc")
+
+
+MINUTES = st.lists(st.integers(0, 5), min_size=1, max_size=8)
+
+
+@settings(max_examples=40, deadline=None)
+@given(parts=st.lists(MINUTES, min_size=1, max_size=6), limit=st.integers(1, 9), order=st.sampled_from(get_args(Order)))
+def test_pages_are_the_whole_answer_though_rows_are_added_at_its_end(
+    parts: list[list[int]], limit: int, order: Order
+) -> None:
+    with TemporaryDirectory() as lake:
+        bars = Delta(lake, BARS, create=True)
+        for number, minutes in enumerate(parts):
+            _add_bars(bars, [3 * number + minute for minute in minutes])  # Parts overlap, and times come twice.
+        history, choice = History(lake), Choice("bars", limit=limit, order=order)
+        whole = json.loads(history.page(choice._replace(limit=10_000)).body)["rows"]
+        late = 3 * len(parts) + 2
+        rows, page = [], history.page(choice)
+        while True:
+            rows += json.loads(page.body)["rows"]
+            if page.following is None:
+                break
+            if late < 3 * len(parts) + 9:
+                late += 1
+                _add_bars(bars, [late])
+            page = history.page(choice_of("bars", _parameters(limit=limit, order=order, after=page.following)))
+
+    assert rows[: len(whole)] == whole
+    assert all(row["quotes"] > 3 * len(parts) + 2 for row in rows[len(whole) :])
+    assert order == "asc" or rows == whole
+
+
+def test_a_page_reads_no_part_of_another_time(tmp_path: Path) -> None:
+    bars = Delta(str(tmp_path), BARS, create=True)
+    for number in range(20):
+        _add_bars(bars, range(10 * number, 10 * number + 10))
+    history, choice = History(str(tmp_path)), Choice("bars", limit=10)
+    first, newest = history.page(choice), history.page(choice._replace(order="desc"))
+    for part in bars.parts()[7:-7]:
+        (tmp_path / "bars" / part.name).unlink()
+
+    second = history.page(choice_of("bars", _parameters(limit=10, after=first.following)))
+    before = history.page(choice_of("bars", _parameters(limit=10, order="desc", after=newest.following)))
+
+    assert [row["quotes"] for row in json.loads(second.body)["rows"]] == list(range(10, 20))
+    assert [row["quotes"] for row in json.loads(before.body)["rows"]] == list(range(189, 179, -1))
+    with pytest.raises(DamagedError, match="is gone"):
+        history.page(choice._replace(limit=200))
+
+
+def _add_bars(bars: Delta, minutes: Iterable[int]) -> None:
+    """Add a bar of a minute each, of one product and another in turn."""
+    rows = [
+        dict.fromkeys(("open", "high", "low", "close", "mean", "max_spread", "seconds_covered"), 1.0)
+        | {"product_id": f"{'AB'[number % 2]}-USD", "length": "1m", "quotes": minute}
+        | {"start": datetime(2026, 11, 1, tzinfo=UTC) + timedelta(minutes=minute)}
+        for number, minute in enumerate(minutes)
+    ]
+    bars.land("bars", bars.landed("bars"), [pa.Table.from_pylist(rows, schema(BARS))])
+
+
+def _parameters(**values: object) -> QueryParams:
+    return QueryParams({name: str(value) for name, value in values.items()})
+
+
+PLACE = Place(1_775_430_000_000_000, ("ETH-USD", "1m"), 1)
+
+
+@given(
+    st.text(string.ascii_letters + string.digits + "-_=+/ ", max_size=90)
+    | st.binary(max_size=60).map(lambda found: urlsafe_b64encode(found).decode().rstrip("="))
+)
+def test_only_what_we_wrote_ourselves_is_a_place(text: str) -> None:
+    found = None
+    with suppress(UsageError):
+        found = choice_of("bars", _parameters(after=text)).after
+
+    assert found is None or found.text == text
+
+
+def test_what_we_wrote_is_read() -> None:
+    assert choice_of("bars", _parameters(after=PLACE.text)).after == PLACE
 
 
 def test_rows_are_chosen_by_product_length_and_time(site: Site, lake: str) -> None:
@@ -160,11 +255,21 @@ def test_every_format_holds_the_same_rows(site: Site) -> None:
     assert found["csv"][1]["content-type"].startswith("text/csv")
 
 
+def test_columns_are_given_as_they_are_named_on_every_page(site: Site) -> None:
+    first = site.json("/api/bars?columns=close,start&limit=3&order=desc")
+    second = site.json(f"/api/bars?columns=close,start&limit=3&order=desc&after={first['next']}")
+    whole = site.json("/api/bars?limit=6&order=desc")["rows"]
+
+    rows = first["rows"] + second["rows"]
+    assert rows == [{"close": row["close"], "start": row["start"]} for row in whole]
+    assert [*rows[0]] == ["close", "start"]
+
+
 def test_every_page_of_bars_that_begin_together_has_others(site: Site) -> None:
     rows: list[Any] = []
-    after: int | None = 0
+    after: str | None = ""
     while after is not None:
-        page = site.json(f"/api/bars?limit=7&after={after}")
+        page = site.json(f"/api/bars?limit=7{after and '&after='}{after}")
         rows, after = rows + page["rows"], page["next"]
 
     assert len({(row["product_id"], row["length"], row["start"]) for row in rows}) == len(rows) > 100
@@ -219,6 +324,16 @@ def test_what_has_not_changed_is_not_sent_again(site: Site, lake: str) -> None:
         ("/api/bars?start=yesterday", "is no time"),
         ("/api/bars?end=0001-01-01T00:00:00%2B23:00", "is no time"),
         ("/api/bars?format=exe", "is no format"),
+        ("/api/bars?order=up", "is no order"),
+        ("/api/bars?limit=1&limit=2", "'limit' is there more than once."),
+        ("/api/stream?product_id=ETH-USD&product_id=BTC-USD", "'product_id' is there more than once."),
+        ("/api/bars?columns=start,price", "'price' is no column of bars"),
+        ("/api/bars?columns=start,start", "or comes twice"),
+        ("/api/bars?columns=", "'' is no column of bars"),
+        ("/api/bars?after=1000", "is no after"),
+        (f"/api/bars?after={PLACE.text}A", "is no after"),
+        (f"/api/bars?after={PLACE.text}%3D", "is no after"),
+        (f"/api/gaps?after={PLACE.text}", "is no after"),
         ("/api/bars?where=1", "is no parameter of bars"),
         ("/api/gaps?length=1m", "is no parameter of gaps"),
         ("/api/stream?product_id=%3Cscript%3E", "is not a product id"),

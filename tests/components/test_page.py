@@ -118,6 +118,17 @@ def test_a_product_is_chosen_with_the_keyboard_and_kept_in_the_address(seen: See
     expect(page.locator("#product")).to_have_text("ETH-USD")
 
 
+def test_the_history_is_that_of_the_product_that_is_chosen(seen: Seen) -> None:
+    page = seen.page
+    expect(page.locator("#history-said")).to_contain_text("bars, from 2026-")
+    products = page.locator("#past option").all_inner_texts()
+    for name in ("ETH-USD", "BTC-USD"):
+        page.get_by_role("button", name=name).click()
+
+        expect(page.locator("#past")).to_have_value(name if name in products else products[0])
+    assert len(products) == 2
+
+
 def test_the_first_key_leads_past_the_head(seen: Seen) -> None:
     seen.page.keyboard.press("Tab")
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 
 import duckdb
 import pyarrow as pa
@@ -12,6 +13,7 @@ from .delta import Delta, no_table, reaching
 from .place import place
 from .sums import LOG
 from .tables import RAW, TABLES, Table
+from .times import ALWAYS, Stretch, Times
 
 QUESTIONS = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
 """The kinds of statements that only ask; `show`, `describe` and `summarize` are of the first kind too."""
@@ -20,9 +22,14 @@ QUESTIONS = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
 class OpenTables:
     """The tables of a lake, open for questions."""
 
-    def __init__(self, lake: str, tables: Sequence[Table] = TABLES) -> None:
-        """Look which of these tables there are. Raises StorageError when there is none."""
-        self._connection = duckdb.connect(":memory:", config={"enable_external_access": "false"})
+    def __init__(
+        self, lake: str, tables: Sequence[Table] = TABLES, times: Times | None = None, within: Stretch = ALWAYS
+    ) -> None:
+        """Look which of these tables there are; `times` and `within` are as in `checked`.
+
+        Raises StorageError when there is none.
+        """
+        self._connection = _engine().cursor()
         self._connection.execute("set TimeZone = 'UTC'")  # Not the machine's, by which now() and casts would go.
         self._files: list[CheckedFiles] = []
         self._names: list[str] = []
@@ -30,7 +37,7 @@ class OpenTables:
             with reaching(lake):
                 if not place(f"{lake.rstrip('/')}/{declared.name}").names(LOG):
                     continue
-            dataset, files = checked(Delta(lake, declared))
+            dataset, files = checked(Delta(lake, declared), times, within)
             self._connection.register(f"_{declared.name}", dataset)
             self._connection.execute(without_zones(declared))
             self._files.append(files)
@@ -82,6 +89,12 @@ class OpenTables:
             raise UsageError(str(error).splitlines()[0], hint if is_of_names else "") from error
 
 
+@cache
+def _engine() -> duckdb.DuckDBPyConnection:
+    """Start DuckDB, once: each who asks has a cursor, and on it tables that nobody else sees."""
+    return duckdb.connect(":memory:", config={"enable_external_access": "false"})
+
+
 def ask(lake: str, query: str) -> pa.RecordBatchReader:
     """Ask a lake one question; see `OpenTables`."""
     return OpenTables(lake).ask(query)
@@ -102,4 +115,4 @@ def without_zones(declared: Table) -> str:
     """Give the view of a table with times that name no zone: DuckDB reckons with zones by a part that is not here."""
     times = [column.name for column in declared.columns if column.kind == "time"]
     plain = ", ".join(f'make_timestamp(epoch_us("{name}")) as "{name}"' for name in times)
-    return f"create view {declared.name} as select * replace ({plain}) from _{declared.name}"  # noqa: S608 - our own names
+    return f"create temp view {declared.name} as select * replace ({plain}) from _{declared.name}"  # noqa: S608 - our own names

@@ -10,6 +10,7 @@ from ..errors import StorageError
 from .delta import Delta
 from .parquet import to_parquet
 from .parts import Part
+from .times import ALWAYS, Stretch, Times
 
 
 class CheckedFiles(DeltaStorageHandler):
@@ -42,7 +43,11 @@ class CheckedFiles(DeltaStorageHandler):
             return pa.BufferReader(b"")
 
 
-def checked(table: Delta) -> tuple[Dataset, CheckedFiles]:
-    """Give a table as a dataset, and its files, which know why one of them cannot be read."""
+def checked(table: Delta, times: Times | None = None, within: Stretch = ALWAYS) -> tuple[Dataset, CheckedFiles]:
+    """Give a table as a dataset, and its files, which know why one of them cannot be read.
+
+    With `times`, which have looked at the table, only the rows within a stretch of time.
+    """
     files = CheckedFiles(table)
-    return DeltaTable(table.url, version=table.version).to_pyarrow_dataset(filesystem=PyFileSystem(files)), files
+    dataset = DeltaTable(table.url, version=table.version).to_pyarrow_dataset(filesystem=PyFileSystem(files))
+    return (dataset if times is None else times.only(dataset, within)), files

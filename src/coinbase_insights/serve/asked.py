@@ -1,19 +1,27 @@
 """What a request asks for, checked once: below here every value is known to be good."""
 
 import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Literal, NamedTuple, get_args
+from typing import Annotated, Literal, NamedTuple, TypeVar, get_args
 
+import msgspec
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 
 from ..errors import UsageError
+from ..lake.tables import BARS, GAPS, INSIGHTS, SCORES
 from ..quote import is_product_id
 
+SHOWN = {table.name: table for table in (BARS, SCORES, GAPS, INSIGHTS)}
+"""The tables that can be asked for."""
 TIMES = {"bars": "start", "scores": "hour", "gaps": "start", "insights": "time"}
-"""The tables that can be asked for, and the time by which each is chosen."""
+"""The time by which rows of each are chosen."""
+KEYS = {"bars": ("product_id", "length"), "scores": ("product_id", "forecaster")}
+"""By what rows of the same time are in order, where that is more than the product."""
 MOST_ROWS = 10_000
-MOST_AFTER = 10**12
+MOST_AFTER = 2400
 TYPES = {
     "json": "application/json",
     "csv": "text/csv; charset=utf-8",
@@ -21,15 +29,32 @@ TYPES = {
     "parquet": "application/vnd.apache.parquet",
 }
 Output = Literal["json", "csv", "arrow", "parquet"]
-NAMES = {
-    "bars": ("product_id", "length", "start", "end", "limit", "after", "format"),
-    "scores": ("product_id", "start", "end", "limit", "after", "format"),
-    "gaps": ("product_id", "start", "end", "limit", "after", "format"),
-    "insights": ("product_id", "start", "end", "limit", "after", "format"),
-}
+Order = Literal["asc", "desc"]
+_OF_ALL = ("product_id", "start", "end", "order", "columns", "limit", "after", "format")
+NAMES = {"bars": (*_OF_ALL, "length"), "scores": _OF_ALL, "gaps": _OF_ALL, "insights": _OF_ALL}
 """The parameters of each table."""
 LENGTHS = ("1m", "5m", "1h")
 _WHOLE = re.compile(r"[0-9]{1,13}", re.ASCII).fullmatch
+_EARLIEST, _LATEST = -62_135_596_800_000_000, 253_402_300_799_999_999
+"""The first microsecond of the year 1, and the last of the year 9999."""
+_Word = Annotated[str, msgspec.Meta(max_length=400, pattern=r"^[^\x00-\x1f]*$")]
+T = TypeVar("T", bound=str)
+
+
+class Place(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Behind which row the next page begins: it holds however many rows are added meanwhile."""
+
+    time: Annotated[int, msgspec.Meta(ge=_EARLIEST, le=_LATEST)]
+    """Of that row, in microseconds UTC."""
+    key: Annotated[tuple[_Word, ...], msgspec.Meta(min_length=1, max_length=2)]
+    """Its product, and what else is in the order of its table."""
+    given: Annotated[int, msgspec.Meta(ge=1, le=10**9)]
+    """How many rows of that time and key were given."""
+
+    @property
+    def text(self) -> str:
+        """What stands for it in an address."""
+        return urlsafe_b64encode(msgspec.json.encode(self)).decode().rstrip("=")
 
 
 class Choice(NamedTuple):
@@ -44,9 +69,13 @@ class Choice(NamedTuple):
     end: str | None = None
     """Rows of earlier times only."""
     limit: int = 1000
-    after: int = 0
-    """Rows that were given already."""
+    order: Order = "asc"
+    """By time; `desc` gives the newest row first."""
+    after: Place | None = None
+    """What was given already."""
     output: Output = "json"
+    columns: tuple[str, ...] = ()
+    """Their names, in the order in which they are given; all of the table where there is none."""
 
 
 def product_of(request: Request) -> str:
@@ -54,8 +83,9 @@ def product_of(request: Request) -> str:
     return _product(request.path_params["product_id"])
 
 
-def product_asked_for(parameters: Mapping[str, str]) -> str:
+def product_asked_for(given: QueryParams) -> str:
     """Give the product whose figures are asked for; empty where none is. Raises UsageError when it cannot be one."""
+    parameters = _once(given)
     for name in parameters:
         if name not in ("product_id", "token"):
             raise UsageError(f"{name[:40]!a} is no parameter of the stream.", "There is product_id.")
@@ -63,14 +93,12 @@ def product_asked_for(parameters: Mapping[str, str]) -> str:
     return text and _product(text)
 
 
-def choice_of(table: str, parameters: Mapping[str, str]) -> Choice:
+def choice_of(table: str, given: QueryParams) -> Choice:
     """Read the parameters of a table. Raises UsageError, naming the one that is wrong."""
+    parameters = _once(given)
     for name in parameters:
         if name not in NAMES[table] and name != "token":
             raise UsageError(f"{name[:40]!a} is no parameter of {table}.", f"There are {', '.join(NAMES[table])}.")
-    output = parameters.get("format", "json")
-    if output not in get_args(Output):
-        raise UsageError(f"{output[:40]!a} is no format.", f"There are {', '.join(get_args(Output))}.")
     length = parameters.get("length")
     if length is not None and length not in LENGTHS:
         raise UsageError(f"{length[:40]!a} is no length of bars.", f"There are {', '.join(LENGTHS)}.")
@@ -81,9 +109,55 @@ def choice_of(table: str, parameters: Mapping[str, str]) -> Choice:
         _time(parameters, "start"),
         _time(parameters, "end"),
         _whole(parameters, "limit", 1000, 1, MOST_ROWS),
-        _whole(parameters, "after", 0, 0, MOST_AFTER),
-        next(each for each in get_args(Output) if each == output),
+        _one_of(parameters, "order", get_args(Order)),
+        None if "after" not in parameters else _place(table, parameters["after"]),
+        _one_of(parameters, "format", get_args(Output)),
+        _columns(table, parameters.get("columns")),
     )
+
+
+def _once(given: QueryParams) -> dict[str, str]:
+    """Give each parameter. Raises UsageError when one is there twice: which of them counts, nobody could know."""
+    for name in given:
+        if len(given.getlist(name)) > 1:
+            raise UsageError(f"{name[:40]!a} is there more than once.", "Name each parameter once.")
+    return dict(given)
+
+
+def _one_of(parameters: Mapping[str, str], name: str, there_are: tuple[T, ...]) -> T:
+    text = parameters.get(name, there_are[0])
+    for each in there_are:
+        if each == text:
+            return each
+    raise UsageError(f"{text[:40]!a} is no {name}.", f"There are {', '.join(there_are)}.")
+
+
+def _columns(table: str, text: str | None) -> tuple[str, ...]:
+    if text is None:
+        return ()
+    names, there_are = text.split(","), [column.name for column in SHOWN[table].columns]
+    for name in names:
+        if name not in there_are or names.count(name) > 1:
+            raise UsageError(
+                f"{name[:40]!a} is no column of {table}, or comes twice.", f"Name some of {', '.join(there_are)}."
+            )
+    return tuple(names)
+
+
+def _place(table: str, text: str) -> Place:
+    """Read where the page before has ended; only what we wrote ourselves, to the letter."""
+    try:
+        found = msgspec.json.decode(urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=Place)
+        if len(text) <= MOST_AFTER and found.text == text and len(found.key) == len(key_of(table)):
+            return found
+    except ValueError:
+        pass
+    raise UsageError(f"{text[:40]!a} is no after.", "It is `next` of the page before, as it stands there.")
+
+
+def key_of(table: str) -> tuple[str, ...]:
+    """Give the columns by which rows of the same time are in order."""
+    return KEYS.get(table, ("product_id",))
 
 
 def _product(text: str) -> str:

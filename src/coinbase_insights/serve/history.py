@@ -1,26 +1,34 @@
 """The tables of a lake for the API: rows of one, chosen by product and time, a page of them at a time."""
 
 import hashlib
-import json
-from collections.abc import Iterator
+from collections.abc import Sequence
+from datetime import datetime
+from functools import reduce
 from io import BytesIO
+from operator import and_
 from typing import NamedTuple
 
+import msgspec
 import pyarrow as pa
+import pyarrow.dataset as ds
 
 from ..errors import DamagedError, StorageError
-from ..lake.answer import json_lines, write
+from ..lake.answer import write
 from ..lake.ask import OpenTables
 from ..lake.delta import Delta
-from ..lake.tables import BARS, GAPS, INSIGHTS, SCORES, Table
-from .asked import TIMES, Choice, Output
+from ..lake.tables import BARS, GAPS
+from ..lake.times import Stretch, Times, microseconds
+from .asked import SHOWN, TIMES, Choice, Output, Place, key_of
+
+FIRST_LOOK = 4
+"""Where to look first: at the times of so many rows for each that is asked for, whatever product they are of."""
 
 
 class Page(NamedTuple):
     """Some rows, ready to be sent."""
 
     body: bytes
-    following: int | None
+    following: str | None
     """What `after` must be for the next rows; None where these are the last."""
 
 
@@ -30,56 +38,91 @@ class History:
     def __init__(self, lake: str) -> None:
         """Raises StorageError when there is no lake."""
         self.lake = lake
+        self._times = {table: Times(column) for table, column in TIMES.items()}
+        self._products: tuple[tuple[str, int], list[str]] = (("", 0), [])
         OpenTables(lake)
 
     def tag(self, choice: Choice) -> str:
         """Name the answer: another one only when the table or the choice is another. Raises StorageError."""
-        table = Delta(self.lake, _declared(choice.table))
+        table = Delta(self.lake, SHOWN[choice.table])
         return hashlib.sha256(f"{table.id} {table.version} {choice}".encode()).hexdigest()[:32]
 
     def page(self, choice: Choice) -> Page:
         """Give the rows, by time and product. Raises StorageError when the table is not there, or damaged."""
+        declared, times = SHOWN[choice.table], self._times[choice.table]
+        times.look(Delta(self.lake, declared))
         query, values = _query(choice)
-        answer = OpenTables(self.lake, (_declared(choice.table),)).ask(query, values).read_all()
-        rows = answer.slice(0, choice.limit)
-        following = choice.after + choice.limit if len(answer) > choice.limit else None
-        return Page(_body(rows, choice.output, following), following)
+        asked_for, rows = _stretch(choice), FIRST_LOOK * choice.limit
+        while True:
+            within, rows = times.enough(rows, asked_for, newest=choice.order == "desc")
+            answer = OpenTables(self.lake, (declared,), times, within).ask(query, values).read_all()
+            if len(answer) > choice.limit or within == asked_for:
+                break
+            rows *= max(2, min(16, 2 * choice.limit // (len(answer) + 1)))
+        found = answer.slice(0, choice.limit)
+        following = _following(choice, found) if len(answer) > choice.limit else None
+        return Page(_body(found.select(choice.columns or found.column_names), choice.output, following), following)
 
     def products(self) -> list[str]:
         """Give the products that have bars; none where none was built."""
         try:
-            answer = OpenTables(self.lake, (BARS,)).ask("select distinct product_id from bars order by 1")
+            table = Delta(self.lake, BARS)
         except DamagedError:
             raise
         except StorageError:
             return []
-        return [str(name) for name in answer.read_all().column(0).to_pylist()]
-
-
-def _declared(name: str) -> Table:
-    return next(declared for declared in (BARS, SCORES, GAPS, INSIGHTS) if declared.name == name)
+        if self._products[0] != (table.id, table.version):
+            answer = OpenTables(self.lake, (BARS,)).ask("select distinct product_id from bars order by 1")
+            self._products = ((table.id, table.version), answer.read_all().column(0).to_pylist())
+        return self._products[1]
 
 
 def _query(choice: Choice) -> tuple[str, list[str | int]]:
     """Write the question; every value is a parameter, and names are our own."""
-    time = TIMES[choice.table]
-    conditions: list[tuple[str, str | None]] = [
-        ("product_id in (?, '*')" if choice.table == GAPS.name else "product_id = ?", choice.product_id),
-        ("length = ?", choice.length),
-        (f'"{time}" >= ?::timestamp', choice.start),
-        (f'"{time}" < ?::timestamp', choice.end),
+    time, key = TIMES[choice.table], key_of(choice.table)
+    place, is_newest = choice.after, choice.order == "desc"
+    conditions: list[tuple[str, Sequence[str | int | None]]] = [
+        ("product_id in (?, '*')" if choice.table == GAPS.name else "product_id = ?", [choice.product_id]),
+        ("length = ?", [choice.length]),
+        (f'"{time}" >= ?::timestamp', [choice.start]),
+        (f'"{time}" < ?::timestamp', [choice.end]),
+        (
+            f'("{time}", {", ".join(key)}) {"<=" if is_newest else ">="} (make_timestamp(?){", ?" * len(key)})',
+            [None] if place is None else [place.time, *place.key],
+        ),
     ]
-    used = [(text, value) for text, value in conditions if value is not None]
+    used = [(text, values) for text, values in conditions if values[0] is not None]
     where = f" where {' and '.join(text for text, _ in used)}" if used else ""
-    order = f'order by "{time}", product_id, columns(*) limit ? offset ?'
-    query = f"select * from {choice.table}{where} {order}"  # noqa: S608 - our own names
-    return query, [*(value for _, value in used), choice.limit + 1, choice.after]
+    by = ", ".join(f"{name} {choice.order}" for name in (f'"{time}"', *key, "columns(*)"))
+    query = f"select * from {choice.table}{where} order by {by} limit ? offset ?"  # noqa: S608 - our own names
+    values = [value for _, each in used for value in each if value is not None]
+    return query, [*values, choice.limit + 1, 0 if place is None else place.given]
 
 
-def _body(rows: pa.Table, output: Output, following: int | None) -> bytes:
+def _stretch(choice: Choice) -> Stretch:
+    """Give the time in which the rows are."""
+    firsts = [microseconds(datetime.fromisoformat(time)) for time in (choice.start,) if time is not None]
+    lasts = [microseconds(datetime.fromisoformat(time)) - 1 for time in (choice.end,) if time is not None]
+    if choice.after is not None:
+        (lasts if choice.order == "desc" else firsts).append(choice.after.time)
+    return Stretch(max(firsts, default=None), min(lasts, default=None))
+
+
+def _following(choice: Choice, rows: pa.Table) -> str:
+    """Name the last of the rows, and how many of its time and key were given: on this page, and just before it."""
+    names = (TIMES[choice.table], *key_of(choice.table))
+    (last,) = rows.select(names).slice(len(rows) - 1).to_pylist()
+    given = len(rows.filter(reduce(and_, (ds.field(name) == last[name] for name in names))))
+    time, *key = last.values()
+    place = Place(microseconds(time), tuple(key), given)
+    if choice.after is not None and (choice.after.time, choice.after.key) == (place.time, place.key):
+        place = Place(place.time, place.key, given + choice.after.given)
+    return place.text
+
+
+def _body(rows: pa.Table, output: Output, following: str | None) -> bytes:
     if output == "json":
-        lines = ", ".join(_lines(rows))
-        return f'{{"rows": [{lines}], "next": {json.dumps(following)}}}'.encode()
+        return msgspec.json.encode({"rows": rows.to_pylist(), "next": following})
     sink = BytesIO()
     if output == "arrow":
         with pa.ipc.new_stream(sink, rows.schema) as writer:
@@ -87,7 +130,3 @@ def _body(rows: pa.Table, output: Output, following: int | None) -> bytes:
     else:
         write(rows.to_reader(), output, sink)
     return sink.getvalue()
-
-
-def _lines(rows: pa.Table) -> Iterator[str]:
-    return json_lines(rows.to_reader())

@@ -7,7 +7,7 @@ import msgspec
 
 from .. import __version__
 from ..engine.insight import Insight
-from .asked import LENGTHS, MOST_AFTER, MOST_ROWS, NAMES, TIMES, TYPES, Output
+from .asked import LENGTHS, MOST_AFTER, MOST_ROWS, NAMES, TIMES, TYPES, Order, Output
 from .frame import Frame, Point
 
 PRODUCT = {"type": "string", "pattern": "^[A-Z0-9]{1,20}-[A-Z0-9]{1,20}$", "examples": ["ETH-USD"]}
@@ -16,10 +16,15 @@ PARAMETERS: dict[str, tuple[str, dict[str, Any]]] = {
     "length": ("Bars of this length alone.", {"enum": list(LENGTHS)}),
     "start": ("Rows of this time and later, UTC where no zone is said.", {"type": "string", "format": "date-time"}),
     "end": ("Rows of earlier times only.", {"type": "string", "format": "date-time"}),
+    "columns": (
+        "Only these columns, with a comma between, in this order.",
+        {"type": "string", "examples": ["start,close"]},
+    ),
     "limit": ("How many rows.", {"type": "integer", "minimum": 1, "maximum": MOST_ROWS, "default": 1000}),
+    "order": ("By time: the oldest rows first, or the newest.", {"enum": list(get_args(Order)), "default": "asc"}),
     "after": (
-        "Rows to leave out: `next` of the page before.",
-        {"type": "integer", "minimum": 0, "maximum": MOST_AFTER, "default": 0},
+        "Rows behind those of the page before: its `next`, or the address in its header Link.",
+        {"type": "string", "pattern": f"^[A-Za-z0-9_-]{{1,{MOST_AFTER}}}$"},
     ),
     "format": ("How to give them.", {"enum": list(get_args(Output)), "default": "json"}),
 }
@@ -79,7 +84,7 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
 
 
 def _table(name: str) -> dict[str, Any]:
-    rows = _object({"rows": {"type": "array", "items": {"type": "object"}}, "next": {"type": ["integer", "null"]}})
+    rows = _object({"rows": {"type": "array", "items": {"type": "object"}}, "next": {"type": ["string", "null"]}})
     path = _path(f"Rows of the lake's table {name}, by time.", rows, [_of_query(each) for each in NAMES[name]])
     contents = path["get"]["responses"]["200"]["content"]
     contents |= {kind: {"schema": {"type": "string"}} for output, kind in TYPES.items() if output != "json"}

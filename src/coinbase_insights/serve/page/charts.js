@@ -29,7 +29,7 @@ export function chartOptions(has) {
     layout: { background: { color: colour.card }, textColor: colour.ink, attributionLogo: false, panes: { separatorColor: colour.grid, enableResize: false }, fontFamily: "system-ui, sans-serif" },
     grid: { vertLines: { color: colour.grid }, horzLines: { color: colour.grid } },
     rightPriceScale: { borderColor: colour.grid, minimumWidth: 92 },
-    timeScale: { borderColor: colour.grid, timeVisible: true, secondsVisible: has.seconds, rightOffset: 2, minBarSpacing: 0.02 },
+    timeScale: { borderColor: colour.grid, timeVisible: true, secondsVisible: has.seconds, rightOffset: 2, minBarSpacing: 0.002 },
     crosshair: { mode: CrosshairMode.Normal },
     handleScroll: { vertTouchDrag: false },
     localization: { locale: "en-GB" },

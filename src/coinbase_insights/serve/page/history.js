@@ -6,6 +6,7 @@ import { chartOptions, colours, prices } from "/charts.js";
 const at = (id) => document.getElementById(id);
 const SECONDS = { "1m": 60, "5m": 300, "1h": 3600 };
 const PAGES = 12; // Of 10,000 bars: more than a year of five minutes.
+const NEWEST = 500; // Rows of the tables.
 let chart = null;
 let candles = null;
 let asked = 0;
@@ -27,6 +28,14 @@ export function startHistory(products, chosen, trouble) {
   load();
 }
 
+// Show another product's past, where there is one.
+export function showPastOf(product) {
+  const past = at("past");
+  if (!chart || past.value === product || ![...past.options].some((option) => option.value === product)) return;
+  past.value = product;
+  load();
+}
+
 async function load() {
   asked += 1;
   const mine = asked;
@@ -34,32 +43,43 @@ async function load() {
   at("history-said").textContent = "reading …";
   showDownloads(product, length);
   try {
-    const bars = await all("bars", { product_id: product, length });
-    const [scores, gaps] = await Promise.all([all("scores", { product_id: product }), all("gaps", {})]);
+    const [bars, scores, gaps] = await Promise.all([
+      newest("bars", { product_id: product, length, columns: "start,open,high,low,close", limit: 10000 }, PAGES),
+      newest("scores", { product_id: product, limit: NEWEST }),
+      newest("gaps", { product_id: product, limit: NEWEST }),
+    ]);
     if (mine !== asked) return;
-    candles.setData(withGaps(bars, SECONDS[length]));
-    candles.applyOptions({ priceFormat: formatOf(bars) });
-    chart.timeScale().fitContent();
-    showRows("scores", scores.toReversed().slice(0, 500), scoreRow, "No hour is over yet.");
-    showRows("gaps", gaps.filter((gap) => gap.product_id === "*" || gap.product_id === product).toReversed().slice(0, 500), gapRow, "None.");
-    at("history-said").textContent = bars.length ? `${bars.length < PAGES * 10000 ? "" : "the first "}${bars.length.toLocaleString("en-US")} bars, from ${clean(bars[0].start)} to ${clean(bars.at(-1).start)} UTC` : "No bar of this length is over yet.";
+    showBars(bars, length);
+    showRows("scores", scores, scoreRow, "No hour is over yet.");
+    showRows("gaps", gaps, gapRow, "None.");
   } catch (error) {
     if (mine === asked) at("history-said").textContent = `The lake cannot be read now: ${error.message}`;
   }
 }
 
-async function all(table, values) {
-  const rows = [];
-  let after = 0;
-  for (let page = 0; page < PAGES && after !== null; page += 1) {
-    const answer = await fetch(`/api/${table}?${new URLSearchParams({ ...values, limit: "10000", after: String(after) })}`);
-    const found = await answer.json();
-    if (answer.status === 503 && rows.length === 0 && /has no table/.test(found.error)) return [];
-    if (!answer.ok) throw new Error(found.error);
-    rows.push(...found.rows);
-    after = found.next;
+// The newest rows of a table, newest first, and whether there are older ones.
+async function newest(table, values, pages = 1) {
+  const found = { rows: [], isAll: false };
+  let address = `/api/${table}?${new URLSearchParams({ ...values, order: "desc" })}`;
+  for (let page = 0; page < pages && address; page += 1) {
+    const answer = await fetch(address);
+    const { rows, next, error } = await answer.json();
+    if (answer.status === 503 && page === 0 && /has no table/.test(error)) break;
+    if (!answer.ok) throw new Error(error);
+    found.rows.push(...rows);
+    address = next && `/api/${table}?${new URLSearchParams({ ...values, order: "desc", after: next })}`;
   }
-  return rows;
+  found.isAll = !address;
+  return found;
+}
+
+function showBars({ rows, isAll }, length) {
+  const bars = rows.reverse();
+  candles.setData(withGaps(bars, SECONDS[length]));
+  candles.applyOptions({ priceFormat: formatOf(bars) });
+  chart.timeScale().fitContent();
+  const count = `${isAll ? "" : "the newest "}${bars.length.toLocaleString("en-US")} bars`;
+  at("history-said").textContent = bars.length ? `${count}, from ${clean(bars[0].start)} to ${clean(bars.at(-1).start)} UTC` : "No bar of this length is over yet.";
 }
 
 const seconds = (time) => Date.parse(`${time}Z`) / 1000;
@@ -83,14 +103,14 @@ function formatOf(bars) {
   return prices(places);
 }
 
-function showRows(id, rows, make, nothing) {
+function showRows(id, { rows, isAll }, make, nothing) {
   const body = at(id);
   body.replaceChildren(...rows.map(make));
-  if (!rows.length) {
-    const cell = body.insertRow().insertCell();
-    cell.colSpan = 9;
-    cell.textContent = nothing;
-  }
+  const said = rows.length ? (isAll ? "" : `These are the newest ${rows.length}; the API has the others.`) : nothing;
+  if (!said) return;
+  const cell = body.insertRow().insertCell();
+  cell.colSpan = 9;
+  cell.textContent = said;
 }
 
 function rowOf(texts, numbersFrom) {
@@ -121,8 +141,8 @@ function gapRow(gap) {
 
 function showDownloads(product, length) {
   const links = [["CSV", "csv"], ["Parquet", "parquet"], ["Arrow", "arrow"]].map(([name, format]) => {
-    const query = new URLSearchParams({ product_id: product, length, limit: "10000", format });
+    const query = new URLSearchParams({ product_id: product, length, order: "desc", limit: "10000", format });
     return Object.assign(document.createElement("a"), { href: `/api/bars?${query}`, textContent: name, download: `bars-${product}-${length}.${format}` });
   });
-  at("downloads").replaceChildren("First 10,000 bars: ", ...links.flatMap((link) => [link, " "]));
+  at("downloads").replaceChildren("Newest 10,000 bars: ", ...links.flatMap((link) => [link, " "]));
 }

@@ -2,7 +2,7 @@
 // Nothing that comes is ever read as HTML, and no figure is computed here.
 
 import { LiveCharts } from "/charts.js";
-import { startHistory } from "/history.js";
+import { showPastOf, startHistory } from "/history.js";
 
 const SILENCE = 3500; // Milliseconds without a frame, after which nothing may be shown as current.
 const at = (id) => document.getElementById(id);
@@ -116,6 +116,7 @@ function choose(productId) {
   if (chosen === productId && line) return;
   chosen = productId;
   history.replaceState(null, "", `?product=${encodeURIComponent(productId)}`);
+  showPastOf(productId);
   listen();
 }
 
