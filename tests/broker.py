@@ -5,6 +5,7 @@ import subprocess
 import time
 from pathlib import Path
 
+from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
@@ -71,6 +72,12 @@ class Broker:
         for done in admin.create_topics([NewTopic(name, partitions, 1)]).values():
             done.result()
         return Address(self.servers, name)
+
+    def forget(self, where: Address, offset: int) -> None:
+        """Remove the messages of a topic below an offset, as its retention would."""
+        admin = AdminClient({"bootstrap.servers": self.servers})
+        for done in admin.delete_records([TopicPartition(where.topic, 0, offset)]).values():
+            done.result()
 
 
 class _Silent:

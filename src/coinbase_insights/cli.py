@@ -18,7 +18,7 @@ import typer
 
 from . import __version__, cli_build, cli_lake, cli_models, cli_publish, cli_serve, settings
 from .cli_talk import chosen_model, leave_stdout, say_problem
-from .cli_watch import TOPIC, Watching, kept, market_speed, refuse_untraded, refuse_with, topic, typed
+from .cli_watch import TOPIC, Watching, kept, market_speed, refuse_group, refuse_untraded, refuse_with, topic, typed
 from .errors import InsightsError, UnknownProductError, UsageError
 from .options import (
     Channel,
@@ -113,7 +113,7 @@ def run(
             refuse_with("a topic", {"--speed": speed})
             watching.start(topic(source, group, watching))
             return
-        refuse_with("a recording", {"--group": group})
+        refuse_group(group)
         pace = settings.speed(speed or "1")
         from .log.replay import replay
 
@@ -121,7 +121,7 @@ def run(
         watching.start(lambda watch: played, live_state="REPLAY", speed=settings.speed_name(pace))
         watching.say_if_empty(Path(source))
         return
-    refuse_with("a feed", {"--group": group})
+    refuse_group(group)
     if speed is not None:
         raise UsageError("--speed is that of a recording.", "Name one after --from, or leave --speed out.")
     if not product_ids:

@@ -10,15 +10,17 @@ import typer
 
 from . import settings
 from .cli_talk import chosen_model, lacks, say
-from .cli_watch import Watching, kept, market_speed, refuse_untraded, refuse_with, typed
+from .cli_watch import TOPIC, Watching, kept, market_speed, refuse_group, refuse_untraded, refuse_with, topic, typed
 from .errors import UsageError
 from .options import (
     Channel,
     ChosenForecasterOption,
     FeedName,
     ForOption,
+    GroupOption,
     ModelOption,
     ProductIds,
+    SourceOption,
     UrlOption,
 )
 
@@ -41,9 +43,8 @@ def serve(
         str | None, typer.Option("--lake", metavar="LAKE", help="Show bars, scores and gaps of this lake too.")
     ] = None,
     demo: Annotated[bool, typer.Option("--demo", help="Show the built-in simulated exchange.")] = False,
-    source: Annotated[
-        Path | None, typer.Option("--from", metavar="PATH", help="Play this recording, or lake, instead of listening.")
-    ] = None,
+    source: SourceOption = None,
+    group: GroupOption = None,
     speed: Annotated[
         str | None,
         typer.Option("--speed", metavar="SPEED", show_default="1", help="Of --from: 1, 10, max; of --demo to 60."),
@@ -79,7 +80,7 @@ def serve(
     """Show it all on a page in the browser: live figures and charts, and the history of a lake."""
     _refuse_open_door(host, token)
     product_ids = settings.product_ids(product_id or (DEMO_PRODUCTS if demo else []))
-    wanted = Wanted(product_ids, demo, source, speed, channel, feed, url)
+    wanted = Wanted(product_ids, demo, source, group, speed, channel, feed, url)
     _refuse_two_sources(wanted, lake)
     if not wanted.has_live:
         refuse_with(
@@ -116,7 +117,8 @@ class Wanted(NamedTuple):
 
     product_ids: tuple[str, ...]
     demo: bool
-    source: Path | None
+    source: str | None
+    group: str | None
     speed: str | None
     channel: Channel | None
     feed: FeedName | None
@@ -126,6 +128,11 @@ class Wanted(NamedTuple):
     def has_live(self) -> bool:
         """Whether there is more to show than a lake."""
         return bool(self.product_ids) or self.source is not None
+
+    @property
+    def has_topic(self) -> bool:
+        """Whether it is what comes to a topic."""
+        return self.source is not None and self.source.startswith(TOPIC)
 
 
 def _refuse_two_sources(wanted: Wanted, lake: str | None) -> None:
@@ -138,6 +145,10 @@ def _refuse_two_sources(wanted: Wanted, lake: str | None) -> None:
         refuse_with("--demo", heard | {"--channel": wanted.channel})
     if wanted.source is not None:
         refuse_with("--from", heard)
+    if wanted.has_topic:
+        refuse_with("a topic", {"--speed": wanted.speed})
+    else:
+        refuse_group(wanted.group)
     if not wanted.has_live and lake is None:
         raise UsageError("serve needs something to show.", "Name a product or a lake, or type: serve --demo")
     if wanted.demo:
@@ -163,10 +174,13 @@ def _watched(board: "Board", wanted: Wanted, model: "Model") -> "Watched":
             watching.pipe, board, live_state="SIMULATED", speed="" if pace == 1.0 else settings.speed_name(pace)
         )
         return Watched(watch, _simulated(wanted.product_ids, pace))
+    if wanted.source is not None and wanted.has_topic:
+        items = topic(wanted.source, wanted.group, watching)
+        return Watched(Watch(watching.pipe, board), items)
     if wanted.source is not None:
         pace = settings.speed(wanted.speed or "1")
         watch = Watch(watching.pipe, board, live_state="REPLAY", speed=settings.speed_name(pace))
-        return Watched(watch, _played(wanted.source, pace))
+        return Watched(watch, _played(Path(wanted.source), pace))
     return Watched(Watch(watching.pipe, board), *_live(wanted))
 
 

@@ -52,10 +52,10 @@ class Watching:
 
         model = self._model
 
-        def product(product_id: str, forecaster: str) -> Product | None:
-            return Product(product_id, forecaster, model.new_state(product_id)) if holds(product_id) else None
+        def product(product_id: str, forecaster: str) -> Product:
+            return Product(product_id, forecaster, model.new_state(product_id))
 
-        return Pipe(self._product_ids, channel=self._channel, forecaster=model.forecaster, product=product)
+        return Pipe(self._product_ids, channel=self._channel, forecaster=model.forecaster, product=product, holds=holds)
 
     def start(
         self,
@@ -120,6 +120,14 @@ def refuse_with(what: str, given: Mapping[str, object]) -> None:
             raise UsageError(f"{option} says nothing about {what}.", f"Leave {option} or {what} out.")
 
 
+def refuse_group(group: str | None) -> None:
+    """Raise UsageError for a group where there is no topic."""
+    if group is not None:
+        raise UsageError(
+            "--group shares the products of a topic.", "Name one: --from kafka://HOST:PORT/TOPIC; or leave --group out."
+        )
+
+
 def typed(url: str | None) -> str | None:
     """Give the address of the feed if it was typed, and not set for all commands."""
     return None if url == os.environ.get(URL_VARIABLE) else url
@@ -138,7 +146,12 @@ def topic(url: str, group: str | None, watching: Watching) -> "Callable[[Watch],
     shares = Shares()
     sharing = Sharing(where, group_name(group), shares, lambda some: watching.new_pipe(some.holds))
     watching.pipe = sharing.pipe
-    return lambda watch: sharing.items(watch.folded)
+
+    def shared(watch: "Watch") -> "AsyncGenerator[Item]":
+        watch.notes.append(f"The group {group} shares the products; those of its other members are not here.")
+        return sharing.items(watch.folded)
+
+    return shared
 
 
 def kept(path: Path) -> "Iterator[Item]":

@@ -37,12 +37,13 @@ class Pipe:
         *,
         channel: str = "ticker_batch",
         forecaster: str = "tilt",
-        product: Callable[[str, str], Product | None] = Product,
+        product: Callable[[str, str], Product] = Product,
+        holds: Callable[[str], bool] = lambda _: True,
     ) -> None:
         """Follow these products, or all that come if none is named; `channel` level2 takes quotes from the book.
 
-        `product` makes what folds the quotes of a product with a forecaster; None where somebody else folds them, so
-        that they only tell what time it is.
+        `product` makes what folds the quotes of a product with a forecaster. Where `holds` says no of a product,
+        somebody else folds it, and its quotes only tell what time it is.
         """
         self.counts = Counts()
         self.products: dict[str, Product] = {}
@@ -62,6 +63,7 @@ class Pipe:
         self._lag = BATCH if channel == "ticker_batch" else 0
         self._forecaster = forecaster
         self._product = product
+        self._holds = holds
         self._reader: Reader | None = None
         self._is_advanced: bool | None = None
         self._clock = Clock()
@@ -164,10 +166,15 @@ class Pipe:
         if self._start is None:
             yield from self._begin()
 
+    @property
+    def followed(self) -> tuple[str, ...]:
+        """The products to be shown here: those that were named, else all that have come; of others' products none."""
+        return tuple(filter(self._holds, self.product_ids)) if self.product_ids else tuple(self.products)
+
     def _make(self, product_id: str) -> Product | None:
-        product = self._product(product_id, self._forecaster)
-        if product is not None:
-            self.products[product_id] = product
+        if not self._holds(product_id):
+            return None
+        product = self.products[product_id] = self._product(product_id, self._forecaster)
         return product
 
     def _fold(self, quote: Quote, received_at: int) -> Iterator[Product]:

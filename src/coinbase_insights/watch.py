@@ -224,13 +224,12 @@ class Watch:
     def view(self, state: LineState, now: float) -> View:
         """Give everything to be seen now (monotonic seconds)."""
         counts = self.pipe.counts
-        names = self.pipe.product_ids or tuple(self.pipe.products)
         return View(
             state=state,
             detail=self._detail(state, now),
             now=self._time(),
             since=self.pipe.first_received // 1000 if self._is_replay else self._since,
-            products=tuple(self._product_view(name, now) for name in names),
+            products=tuple(self._product_view(name, now) for name in self.pipe.followed),
             speed=self._speed,
             received=counts.received,
             quotes=counts.quotes,

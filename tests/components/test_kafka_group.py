@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import pairwise
+from random import Random
 from typing import Any
 
 import pytest
@@ -17,10 +18,12 @@ from confluent_kafka import Producer
 
 from broker import JARS, Broker
 from coinbase_insights.errors import StorageError
+from coinbase_insights.log.group import Group, Position
 from coinbase_insights.log.kafka import Address, Reader, item_of
 from coinbase_insights.log.sharing import LINES
 from coinbase_insights.pipe import Pipe
 from coinbase_insights.show.lines import to_json
+from site_of import Site, serving
 
 pytestmark = pytest.mark.timeout(180)
 PRODUCTS = [f"P{number}-USD" for number in range(200)]
@@ -191,6 +194,70 @@ def test_whatever_becomes_of_the_members_and_the_broker_no_figure_is_wrong_or_sh
             third.wait()
 
     check(where, [first, second, third])
+
+
+def test_a_share_whose_messages_the_topic_has_forgotten_begins_anew(broker: Broker) -> None:
+    where, states = broker.topic("short"), broker.topic("short.desk", 8)
+    with Market(where, states):
+        with member(where, "desk") as first:
+            wait_for(lambda: len(first.products()) == 200)
+            first.process.send_signal(signal.SIGTERM)
+            first.wait()
+        end, later = ends(where, 0), ends(where, 0)
+        wait_for(lambda: ends(where, 0) > later)
+        broker.forget(where, ends(where, 0))
+        with member(where, "desk") as second:
+            wait_for(lambda: len(second.products()) == 200)
+
+    assert end <= later
+    shown = [(line["product_id"], line["sequence"]) for found in (first, second) for _, line in found.shown]
+    firsts = {line["product_id"]: line for _, line in reversed(second.shown)}
+    assert len(set(shown)) == len(shown)
+    assert {line["mid_price_mean"]["15m"]["count"] for line in firsts.values()} == {1}
+
+
+def test_what_is_kept_may_be_larger_than_a_message(broker: Broker) -> None:
+    where, data = broker.topic("large"), Random(1).randbytes(1_300_000)
+    broker.topic("large.desk", 1)
+    first = Group(where, "desk", lambda _: Position(data, 7), lambda _: None)
+    wait_for(lambda: is_given(first))
+    wait_for(lambda: first.take(0, None, 7))
+    first.close()
+    second = Group(where, "desk", lambda _: Position(b"", 0), lambda _: None)
+    wait_for(lambda: is_given(second))
+
+    kept = second.kept(0)
+    second.close()
+    assert kept is not None
+    assert (kept.data == data, kept.shown) == (True, 7)
+
+
+def test_pages_of_a_group_show_a_share_each_and_the_one_that_stays_shows_all(broker: Broker) -> None:
+    where, states = broker.topic("pages"), broker.topic("pages.desk", 8)
+    words = ("--from", f"kafka://{where.servers}/{where.topic}", "--group", "desk", "--channel", "ticker")
+
+    def shown(site: Site) -> set[str]:
+        live = site.json("/api/products")["live"]
+        return set() if live is None else {each["product_id"] for each in live["products"]}
+
+    with serving(*words) as first, Market(where, states):
+        wait_for(lambda: len(shown(first)) == 200)
+        with serving(*words) as second:
+            wait_for(lambda: 0 < len(shown(second)) < 200 and shown(first) == {*PRODUCTS} - shown(second))
+            (elsewhere, *_) = shown(second)
+            status, _, _ = first.ask(f"/api/insights/{elsewhere}")
+            notes = first.json("/api/products")["live"]["notes"]
+        wait_for(lambda: len(shown(first)) == 200)
+        newest = first.json(f"/api/insights/{elsewhere}")["insight"]
+
+    assert status == 404
+    assert notes == ["The group desk shares the products; those of its other members are not here."]
+    assert newest == expected(where)[elsewhere, newest["sequence"]]
+
+
+def is_given(group: Group) -> bool:
+    group.poll()
+    return bool(group.given)
 
 
 def ends(states: Address, share: int) -> int:

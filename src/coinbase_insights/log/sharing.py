@@ -121,9 +121,13 @@ class Sharing:
     async def _take_up(self, share: int, group: Group, reader: Reader, folded: Callable[[Product], None]) -> None:
         """Go on with a share that was given to us, as soon as we are where it was shown up to."""
         kept = await self._beside(group.kept, share)
+        shown = 0 if kept is None else kept.shown
+        if kept is not None and _decode(kept.data).offset < (await self._beside(reader.range))[0]:
+            logger.warning("what came since share %d was kept is gone from the topic: its products begin anew", share)
+            kept = None
         if self._offset < 0:
             await self._begin(reader, kept)
-        if kept is not None and kept.shown > self._offset:
+        if shown > self._offset:
             return
         if await self._beside(group.take, share, kept, self._offset) and kept is not None:
             try:
