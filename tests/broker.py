@@ -4,6 +4,7 @@ import socket
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
@@ -34,13 +35,26 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+TOKENS = """
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:SASL_PLAINTEXT
+sasl.enabled.mechanisms=OAUTHBEARER
+sasl.mechanism.inter.broker.protocol=OAUTHBEARER
+listener.name.plaintext.oauthbearer.sasl.jaas.config=\\
+  org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required \\
+  unsecuredLoginStringClaim_sub="broker";
+"""
+"""Of a broker that wants a token, and believes any (kafka.apache.org/documentation/#security_sasl_oauthbearer)."""
+
+
 class Broker:
     """One Kafka, that can be killed and started again with what it has on the disk."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, more: str = "") -> None:
         self.servers = f"127.0.0.1:{(port := free_port())}"
+        self.client: dict[str, Any] = {"bootstrap.servers": self.servers}
+        """What its clients are told."""
         self._settings = folder / "server.properties"
-        self._settings.write_text(PROPERTIES.format(port=port, controller=free_port(), data=folder / "data"))
+        self._settings.write_text(PROPERTIES.format(port=port, controller=free_port(), data=folder / "data") + more)
         self._java(
             "kafka.tools.StorageTool", "format", "-t", "4L6g3nShT-eMCtK--X86sw", "-c", str(self._settings)
         ).wait()
@@ -58,7 +72,7 @@ class Broker:
 
     def _answers(self) -> bool:
         try:
-            return bool(AdminClient({"bootstrap.servers": self.servers}, logger=SILENT).list_topics(timeout=1).brokers)
+            return bool(AdminClient(self.client, logger=SILENT).list_topics(timeout=1).brokers)
         except Exception:  # noqa: BLE001 - whatever it is that a broker says that is not there yet
             return False
 
@@ -68,14 +82,14 @@ class Broker:
             self.process.wait()
 
     def topic(self, name: str, partitions: int = 1) -> Address:
-        admin = AdminClient({"bootstrap.servers": self.servers})
+        admin = AdminClient(self.client)
         for done in admin.create_topics([NewTopic(name, partitions, 1)]).values():
             done.result()
         return Address(self.servers, name)
 
     def forget(self, where: Address, offset: int) -> None:
         """Remove the messages of a topic below an offset, as its retention would."""
-        admin = AdminClient({"bootstrap.servers": self.servers})
+        admin = AdminClient(self.client)
         for done in admin.delete_records([TopicPartition(where.topic, 0, offset)]).values():
             done.result()
 

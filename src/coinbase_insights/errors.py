@@ -60,6 +60,10 @@ class StorageError(InsightsError):
     exit_code = 4
 
 
+class NoTableError(StorageError):
+    """There is a lake, and this table of it was not made yet."""
+
+
 class DamagedError(StorageError):
     """What was kept is not what it was."""
 

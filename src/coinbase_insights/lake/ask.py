@@ -12,7 +12,7 @@ from .checked import CheckedFiles, checked
 from .delta import Delta, no_table, reaching
 from .place import place
 from .sums import LOG
-from .tables import RAW, TABLES, Table
+from .tables import TABLES, Table
 from .times import ALWAYS, Stretch, Times
 
 QUESTIONS = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
@@ -43,7 +43,7 @@ class OpenTables:
             self._files.append(files)
             self._names.append(declared.name)
         if not self._names:
-            raise no_table(lake, RAW if len(tables) > 1 else tables[0])
+            raise no_table(lake, tables[0])
 
     def ask(self, query: str, values: Sequence[str | int] = ()) -> pa.RecordBatchReader:
         """Give the answer to one question, a batch at a time; a name that comes twice gets a number, as in `a_1`.

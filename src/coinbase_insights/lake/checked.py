@@ -10,6 +10,7 @@ from ..errors import StorageError
 from .delta import Delta
 from .parquet import to_parquet
 from .parts import Part
+from .place import options
 from .times import ALWAYS, Stretch, Times
 
 
@@ -18,7 +19,7 @@ class CheckedFiles(DeltaStorageHandler):
 
     def __init__(self, table: Delta) -> None:
         """Read nothing yet."""
-        super().__init__(table.url)
+        super().__init__(table.url, options())
         self._table = table
         self.fault: StorageError | None = None
         """Why a part could not be read. Arrow and DuckDB pass no error of ours on."""
@@ -49,5 +50,6 @@ def checked(table: Delta, times: Times | None = None, within: Stretch = ALWAYS) 
     With `times`, which have looked at the table, only the rows within a stretch of time.
     """
     files = CheckedFiles(table)
-    dataset = DeltaTable(table.url, version=table.version).to_pyarrow_dataset(filesystem=PyFileSystem(files))
+    opened = DeltaTable(table.url, version=table.version, storage_options=options())
+    dataset = opened.to_pyarrow_dataset(filesystem=PyFileSystem(files))
     return (dataset if times is None else times.only(dataset, within)), files

@@ -22,11 +22,11 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 from deltalake.transaction import AddAction, RemoveAction
 from obstore.exceptions import BaseError
 
-from ..errors import DamagedError, LockedError, StorageError
+from ..errors import DamagedError, LockedError, NoTableError, StorageError
 from .parquet import groups, to_parquet
 from .parts import Part
-from .place import Place, place
-from .sums import SUMS, Sums
+from .place import Place, options, place
+from .sums import LOG, SUMS, Sums
 from .tables import RAW, Table, schema
 
 SETTINGS = {"delta.logRetentionDuration": "interval 1 days", "delta.checkpointInterval": "100"}
@@ -90,7 +90,7 @@ class Delta:
 
     def _open(self, url: str, create: bool, anew: bool) -> DeltaTable:
         try:
-            return DeltaTable(self.url)
+            return DeltaTable(self.url, storage_options=options())
         except TableNotFoundError as error:
             if create:
                 if not anew:
@@ -107,10 +107,11 @@ class Delta:
                 name=self.declared.name,
                 description=self.declared.meaning,
                 configuration=SETTINGS,
+                storage_options=options(),
             )
         except DeltaError:
             with suppress(TableNotFoundError):
-                return DeltaTable(self.url)
+                return DeltaTable(self.url, storage_options=options())
             raise
 
     def _refuse_to_bury(self, url: str) -> None:
@@ -356,11 +357,11 @@ def table_url(lake: str, declared: Table) -> str:
 
 def no_table(lake: str, declared: Table) -> StorageError:
     """Make the error of a table that is not there."""
-    if declared is RAW:
+    if not place(table_url(lake, RAW)).names(LOG):
         return StorageError(
             f"There is no lake in {lake}.", f"Collect one: coinbase_insights ingest -p ETH-USD --to {lake}"
         )
-    return StorageError(
+    return NoTableError(
         f"The lake in {lake} has no table {declared.name}.", f"It is made by `coinbase_insights {declared.made_by}`."
     )
 

@@ -1,7 +1,8 @@
 """Where the files of a table are: a folder, or an object store that delta-rs knows (az://, abfss://, s3://, ...).
 
 What `write` has returned from is there for good. Object stores take their keys from the environment, under the names
-that delta-rs documents (AZURE_STORAGE_ACCOUNT_NAME, AWS_ACCESS_KEY_ID, ...); nothing here looks at them.
+that delta-rs documents (AZURE_STORAGE_ACCOUNT_NAME, AWS_ACCESS_KEY_ID, ...); nothing here looks at them. In Azure no
+key is needed: the managed identity has a token.
 """
 
 import os
@@ -159,6 +160,12 @@ class Store:
 
     def harden(self, name: str) -> None:
         """Nothing is to be done: it has acknowledged it."""
+
+
+def options() -> dict[str, str] | None:
+    """Give what delta-rs must be told beside: where App Service tells who we are; the other library looks by itself."""
+    endpoint = os.environ.get("IDENTITY_ENDPOINT")
+    return {"azure_msi_endpoint": endpoint} if endpoint else None
 
 
 def _allows_http() -> bool:

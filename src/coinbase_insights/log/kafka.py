@@ -7,6 +7,7 @@ partition, so a topic has one. Client: librdkafka, idempotent, acknowledged by a
 
 import asyncio
 import logging
+import os
 import re
 import threading
 import time
@@ -16,6 +17,7 @@ from typing import Any, NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
+from ..azure import token
 from ..errors import StorageError, UsageError
 from ..message import Item, Unstored
 from ..message import Message as _Message
@@ -26,6 +28,9 @@ from .segments import segments
 
 logger = logging.getLogger(__name__)
 
+CONNECTION_STRING = "COINBASE_INSIGHTS_CONNECTION_STRING"
+"""The variable with the connection string of an Event Hubs namespace, for who cannot sign in; it is never shown."""
+_EVENT_HUBS = re.compile(r"([a-z0-9-]+\.servicebus\.windows\.net):9093", re.ASCII | re.IGNORECASE).fullmatch
 _ADDRESS = re.compile(r"kafka://([A-Za-z0-9.\-:,]{1,500})/([A-Za-z0-9._\-]{1,249})", re.ASCII).fullmatch
 LINES, BYTES = 5_000, 4 * 2**20
 """What is on its way at once."""
@@ -54,8 +59,25 @@ def address(url: str) -> Address:
 
 
 def client(where: Address) -> dict[str, Any]:
-    """Give what every client of a broker is told."""
-    return {"bootstrap.servers": where.servers}
+    """Give what every client of a broker is told. Raises StorageError when Azure does not say who we are.
+
+    Event Hubs wants TLS, and to know who we are (learn.microsoft.com/azure/event-hubs/apache-kafka-configurations).
+    """
+    told: dict[str, Any] = {"bootstrap.servers": where.servers}
+    namespace = _EVENT_HUBS(where.servers)
+    if namespace is None:
+        return told
+    told["security.protocol"] = "SASL_SSL"
+    secret = os.environ.get(CONNECTION_STRING, "")
+    if secret:
+        return told | {"sasl.mechanisms": "PLAIN", "sasl.username": "$ConnectionString", "sasl.password": secret}
+    return told | signed_in(f"https://{namespace[1]}/.default")
+
+
+def signed_in(scope: str) -> dict[str, Any]:
+    """Give what a client is told that shows a token of Entra, and gets another one before it expires."""
+    token(scope)  # What the client says when this fails, nobody hears.
+    return {"sasl.mechanisms": "OAUTHBEARER", "oauth_cb": lambda _: tuple(token(scope))}
 
 
 class Reader:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from typing import NamedTuple, Self
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from ..errors import UsageError
 
@@ -15,6 +15,7 @@ _POSTGRES = re.compile(
 ).fullmatch
 """As libpq reads it (postgresql.org/docs/current/libpq-connect.html): user, password, hosts, database, parameters."""
 
+_AZURE = re.compile(r"[a-z0-9-]+\.postgres\.database\.azure\.com(?::\d+)?", re.ASCII | re.IGNORECASE).fullmatch
 _MSSQL = re.compile(
     r"mssql://(?:([^\s/@:?#]+)(?::([^\s/@?#]*))?@)?([\w.-]+)(?::(\d{1,5}))?/([^\s/@?#]+)(?:\?([^\s?#]+))?"
 ).fullmatch
@@ -73,6 +74,29 @@ class Address(NamedTuple):
             signed = cls("mssql", target, shown).with_password(unquote(password))
             return signed._replace(secrets=(*signed.secrets, password)) if password else signed
         raise UsageError(f"That is no address of a warehouse: {scheme}://...", f"Write it as {EXAMPLES}.")
+
+    @property
+    def wants_token(self) -> bool:
+        """Whether it is a PostgreSQL in Azure, and no password was given: there a token of Entra is one."""
+        match = _POSTGRES(self.target) if self.scheme == "postgresql" and not self.secrets else None
+        return match is not None and _AZURE(match[3]) is not None
+
+    def with_token(self, token: str, authorities: str) -> Self:
+        """Give an address of PostgreSQL a token, and the file of those whose certificates are believed.
+
+        Raises UsageError where it does not say as whom.
+        """
+        match = _POSTGRES(self.target)
+        if match is None or not match[1]:
+            raise UsageError(
+                f"{self.shown} does not say as whom to sign in.",
+                "Name the identity as PostgreSQL knows it: postgresql://USER@HOST/DATABASE, an @ in it as %40.",
+            )
+        user, _, host, database, more = match.groups(default="")
+        is_verified = f"sslmode=verify-full&sslrootcert={quote(authorities, safe='')}"
+        parameters = more if "sslmode=" in more else f"{is_verified}{'&' if more else ''}{more}"
+        target = f"postgresql://{user}:{quote(token, safe='')}@{host}/{database}?{parameters}"
+        return self._replace(target=target, secrets=(token, quote(token, safe="")))
 
     def with_password(self, password: str) -> Self:
         """Give an address of SQL Server its password, if there is any and it has none yet."""

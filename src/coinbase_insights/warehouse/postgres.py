@@ -3,16 +3,24 @@
 The library is ADBC's driver (arrow.apache.org/adbc/current/driver/postgresql.html), which hands the address to libpq.
 """
 
+import os
+from pathlib import Path
 from typing import ClassVar
 
 import adbc_driver_postgresql.dbapi as adbc
 import pyarrow as pa
 
+from ..azure import token
+from ..errors import UsageError
 from ..lake.tables import PRICE, SIZE
 from .address import Address
 from .server import SCHEMA, Server
 from .statements import Dialect
 
+SCOPE = "https://ossrdbms-aad.database.windows.net/.default"
+"""Of learn.microsoft.com/azure/postgresql/flexible-server/how-to-configure-sign-in-azure-ad-authentication."""
+AUTHORITIES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
+"""Where systems keep whose certificates they believe: libpq of the library knows no other way to them."""
 LOCK = int.from_bytes(b"insights")
 """The number of our advisory lock, which one publisher of a database holds at a time."""
 PATIENCE = "5s"
@@ -23,6 +31,16 @@ _COLUMNS = """
     select attname::text, format_type(atttypid, atttypmod) from pg_attribute
     where attrelid = to_regclass('{}.{}') and attnum > 0 and not attisdropped
 """
+
+
+def _authorities() -> str:
+    """Give the file of those whose certificates are believed. Raises UsageError."""
+    for path in (os.environ.get("SSL_CERT_FILE", ""), *AUTHORITIES):
+        if path and Path(path).is_file():
+            return path
+    raise UsageError(
+        "This machine has no file of certificates that are believed.", "Name one: SSL_CERT_FILE=FILE, in PEM."
+    )
 
 
 class Postgres(Server):
@@ -45,8 +63,14 @@ class Postgres(Server):
     )
 
     def __init__(self, address: Address) -> None:
-        """Connect, take the lock, and make the schema. Raises StorageError, and LockedError."""
-        super().__init__(address, lambda: adbc.connect(address.target))
+        """Connect, take the lock, and make the schema. Raises StorageError, and LockedError.
+
+        A database in Azure is shown a token, where the address has no password.
+        """
+        signed = address
+        if address.wants_token and "PGPASSWORD" not in os.environ:
+            signed = address.with_token(token(SCOPE).text, _authorities())
+        super().__init__(signed, lambda: adbc.connect(signed.target))
 
     def _prepare(self) -> None:
         self.run(f"set local lock_timeout = '{PATIENCE}'")
