@@ -129,6 +129,36 @@ def test_the_history_is_that_of_the_product_that_is_chosen(seen: Seen) -> None:
     assert len(products) == 2
 
 
+def test_a_line_of_the_chart_ends_where_nothing_is_known_and_begins_again(seen: Seen) -> None:
+    before, after, much_later = ([at * 1_000_000, 5.0, *[None] * 8, gaps] for at, gaps in ((1, 0), (9, 1), (190, 1)))
+
+    drawn = seen.page.evaluate(
+        "async (points) => (await import('/charts.js')).line(points, 60, (point) => point[1])",
+        [before, [2_000_000, *before[1:]], after, much_later],
+    )
+
+    assert [point["time"] for point in drawn] == [61, 62, 69, 250]
+    assert [point.get("color") for point in drawn] == [None, "transparent", "transparent", None]
+
+
+def test_a_lake_that_is_gone_is_said_and_not_called_empty(browser: Browser, lake: str, tmp_path: Path) -> None:
+    shutil.copytree(lake, tmp_path / "lake")
+    with serving("--lake", str(tmp_path / "lake")) as site:
+        page = browser.new_page()
+        page.goto(f"http://{site.host}/?product=btc-usd")
+        expect(page.locator("#history-said")).to_contain_text("bars, from 2026-")
+        assert page.url.endswith("?product=BTC-USD")
+        (tmp_path / "lake").rename(tmp_path / "away")
+        page.locator("#length").select_option("1m")
+
+        expect(page.locator("#history-said")).to_contain_text("There is no lake in")
+        assert page.locator("#gaps tr").count() > 1
+        assert site.ask("/readyz")[0] == 503
+        page.reload()
+        expect(page.locator("#history-said")).to_contain_text("The lake cannot be read: There is no lake in")
+        page.close()
+
+
 def test_the_first_key_leads_past_the_head(seen: Seen) -> None:
     seen.page.keyboard.press("Tab")
 

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from ..engine.insight import rfc3339
-from ..errors import InsightsError, StorageError, UsageError
+from ..errors import InsightsError, NoTableError, StorageError, UsageError
 from ..exposition import CONTENT_TYPE, exposition
 from ..show.view import View
 from .asked import TIMES, TYPES, choice_of, product_asked_for, product_of
@@ -63,12 +63,17 @@ async def _said(_: Request, error: Exception) -> Response:
     """Answer with what is wrong, as the command line would say it."""
     if not isinstance(error, InsightsError):
         raise error
-    status = 400 if isinstance(error, UsageError) else 503 if isinstance(error, StorageError) else 500
+    statuses = ((UsageError, 400), (NoTableError, 404), (StorageError, 503))
+    status = next((status for kind, status in statuses if isinstance(error, kind)), 500)
     return JSONResponse({"error": error.message, "hint": error.hint}, status)
 
 
 async def _nowhere(_: Request, __: Exception) -> Response:
     return JSONResponse({"error": "there is nothing here", "hint": "see /api/openapi.json"}, 404)
+
+
+def _not_followed() -> Response:
+    return JSONResponse({"error": "this product is not followed here", "hint": "see /api/products"}, 404)
 
 
 class Answers:
@@ -91,26 +96,27 @@ class Answers:
     async def products(self, _: Request) -> Response:
         """All products in a line each, and the state of the line; the products that the lake has bars of."""
         view = self._board.view
-        past, trouble = [], None
-        if self._history is not None:
-            try:
-                past = await self._beside(self._history.products)
-            except StorageError as error:  # What is live is shown nevertheless.
-                trouble = error.message
+        past, trouble = ([], "") if self._history is None else await self._past(self._history)
         has = {"has_live": self._has_live, "has_lake": self._history is not None}
-        return _json({"live": None if view is None else frame(view), "lake": past, "lake_trouble": trouble, **has})
+        return _json(
+            {"live": None if view is None else frame(view), "lake": past, "lake_trouble": trouble or None, **has}
+        )
 
     async def insight(self, request: Request) -> Response:
         """The newest insight of a product, as a JSON line of `run` has it."""
         view, product = self._board.view, self._board.product(product_of(request))
         if view is None or product is None:
-            return JSONResponse({"error": "this product is not followed here", "hint": "see /api/products"}, 404)
+            return _not_followed()
         found = {"state": view.state, "is_live": is_fresh(view), "now": rfc3339(view.now), "insight": product.insight}
         return _json(found)
 
     async def chart(self, request: Request) -> Response:
         """The points of a product's charts, oldest first."""
-        return _json({"points": self._board.points(product_of(request))})
+        product_id = product_of(request)
+        points = self._board.points(product_id)
+        if not points and self._board.product(product_id) is None:
+            return _not_followed()
+        return _json({"points": points})
 
     async def stream(self, request: Request) -> Response:
         """A frame a few times a second, as server-sent events."""
@@ -136,6 +142,13 @@ class Answers:
             headers["Link"] = f'<{following.path}?{following.query}>; rel="next"'
         return Response(page.body, media_type=TYPES[choice.output], headers=headers)
 
+    async def _past(self, history: "History") -> tuple[list[str], str]:
+        """Give the products of the lake, and why it cannot be read: what is live is shown nevertheless."""
+        try:
+            return await self._beside(history.products), ""
+        except StorageError as error:
+            return [], error.message
+
     async def _beside(self, read: Callable[..., T], *values: object) -> T:
         """Read the lake in a thread."""
         return await to_thread.run_sync(read, *values, limiter=self._readers)
@@ -148,11 +161,12 @@ class Answers:
         """Whether the process is there."""
         return Response("ok\n", media_type="text/plain")
 
-    async def readyz(self, _: Request) -> Response:
-        """Whether what is shown is fresh."""
-        if not self._has_live or is_fresh(self._board.view):
-            return Response("ready\n", media_type="text/plain")
-        return Response("no fresh data\n", 503, media_type="text/plain")
+    async def readyz(self, __: Request) -> Response:
+        """Whether what is shown is fresh; where it is only a lake, whether that can be read."""
+        trouble = "" if not self._has_live or is_fresh(self._board.view) else "no fresh data"
+        if not self._has_live and self._history is not None:
+            _, trouble = await self._past(self._history)
+        return Response(f"{trouble or 'ready'}\n", 503 if trouble else 200, media_type="text/plain")
 
     async def metrics(self, _: Request) -> Response:
         """What there is to count, for Prometheus."""

@@ -12,7 +12,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.dataset as ds
 
-from ..errors import DamagedError, StorageError
+from ..errors import NoTableError
 from ..lake.answer import write
 from ..lake.ask import OpenTables
 from ..lake.delta import Delta
@@ -22,6 +22,9 @@ from .asked import SHOWN, TIMES, Choice, Output, Place, key_of
 
 FIRST_LOOK = 4
 """Where to look first: at the times of so many rows for each that is asked for, whatever product they are of."""
+
+
+ZONED = pa.timestamp("us", "UTC")
 
 
 class Page(NamedTuple):
@@ -61,15 +64,13 @@ class History:
             rows *= max(2, min(16, 2 * choice.limit // (len(answer) + 1)))
         found = answer.slice(0, choice.limit)
         following = _following(choice, found) if len(answer) > choice.limit else None
-        return Page(_body(found.select(choice.columns or found.column_names), choice.output, following), following)
+        return Page(_body(_chosen(found, choice.columns), choice.output, following), following)
 
     def products(self) -> list[str]:
         """Give the products that have bars; none where none was built."""
         try:
             table = Delta(self.lake, BARS)
-        except DamagedError:
-            raise
-        except StorageError:
+        except NoTableError:
             return []
         if self._products[0] != (table.id, table.version):
             answer = OpenTables(self.lake, (BARS,)).ask("select distinct product_id from bars order by 1")
@@ -118,6 +119,13 @@ def _following(choice: Choice, rows: pa.Table) -> str:
     if choice.after is not None and (choice.after.time, choice.after.key) == (place.time, place.key):
         place = Place(place.time, place.key, given + choice.after.given)
     return place.text
+
+
+def _chosen(rows: pa.Table, columns: Sequence[str]) -> pa.Table:
+    """Give the columns that were asked for; their times say that they are UTC."""
+    chosen = rows.select(columns or rows.column_names)
+    zoned = [field.with_type(ZONED) if pa.types.is_timestamp(field.type) else field for field in chosen.schema]
+    return chosen.cast(pa.schema(zoned))
 
 
 def _body(rows: pa.Table, output: Output, following: str | None) -> bytes:

@@ -4,6 +4,7 @@ import { createChart, createTextWatermark, LineSeries, AreaSeries, BaselineSerie
 
 const HORIZON = 60; // Seconds.
 const SHOWN = 900; // Seconds, as the terminal's chart.
+const MOST = 7200; // Seconds that can be seen when the chart is moved.
 const LONGEST_QUIET = 120; // Seconds without a quote, after which a line is broken; it is at every gap too.
 
 export function colours() {
@@ -35,6 +36,9 @@ export function chartOptions(has) {
     localization: { locale: "en-GB" },
   };
 }
+
+// What a point has from which no line goes on: the library draws from a point to the next in the colour of the first.
+const HIDDEN = Object.fromEntries(["color", "lineColor", "topColor", "bottomColor", "topLineColor", "bottomLineColor", "topFillColor1", "topFillColor2", "bottomFillColor1", "bottomFillColor2"].map((name) => [name, "transparent"]));
 
 // The band of the forecasts: a filled strip between its two ends. A custom series, as the library's own have no second line.
 class BandSeries {
@@ -75,6 +79,7 @@ export class LiveCharts {
     const colour = colours();
     const calm = { priceLineVisible: false, crosshairMarkerVisible: false };
     const add = (kind, options, pane) => this.chart.addSeries(kind, { ...calm, ...options }, pane);
+    this.axis = add(LineSeries, { lastValueVisible: false }, 0); // Has every second and no value, so that time is even.
     this.band = this.chart.addCustomSeries(new BandSeries(), { ...calm, lastValueVisible: false, colour: colour.forecast });
     this.forecast = add(LineSeries, { color: colour.forecast, lineWidth: 2, lineStyle: LineStyle.Dashed }, 0);
     this.mid = add(LineSeries, { color: colour.mid, lineWidth: 2 }, 0);
@@ -86,7 +91,7 @@ export class LiveCharts {
     this.chart.panes().forEach((pane, number) => pane.setStretchFactor(number ? 1 : 4));
     this.points = [];
     this.decimals = -1;
-    this.isFree = false; // Once somebody has moved the chart, it shows all there is, and stays where it was put.
+    this.isFree = false; // Once somebody has moved the chart, it shows more, and stays where it was put.
     ["pointerdown", "wheel"].forEach((name) => element.addEventListener(name, () => { this.isFree = true; }, { passive: true }));
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.recolour());
   }
@@ -122,7 +127,7 @@ export class LiveCharts {
     if (decimals !== this.decimals) {
       this.decimals = decimals;
       const format = (places) => ({ priceFormat: prices(places) });
-      [this.mid, this.forecast, this.band].forEach((series) => series.applyOptions(format(decimals + 1)));
+      [this.axis, this.mid, this.forecast, this.band].forEach((series) => series.applyOptions(format(decimals + 1)));
       this.spread.applyOptions(format(decimals));
     }
     const newest = this.points.at(-1);
@@ -139,8 +144,9 @@ export class LiveCharts {
     this.isDue = true;
     requestAnimationFrame(() => {
       this.isDue = false;
-      const since = this.points.length && !this.isFree ? this.points.at(-1)[0] - SHOWN * 1e6 : 0;
+      const since = this.points.length ? this.points.at(-1)[0] - (this.isFree ? MOST : SHOWN) * 1e6 : 0;
       const points = this.points.filter((point) => point[0] > since);
+      this.axis.setData(secondsOf(points));
       this.mid.setData(line(points, 0, (point) => point[1]));
       this.forecast.setData(line(points, HORIZON, (point) => point[3]));
       this.band.setData(bandOf(points));
@@ -154,26 +160,33 @@ export class LiveCharts {
 
 const second = (point) => Math.floor(point[0] / 1e6);
 
-function* unbroken(points) {
-  let before = null;
-  for (const point of points) {
-    const apart = before === null ? 0 : second(point) - second(before);
-    if (apart > LONGEST_QUIET || (apart > 1 && point[10] !== before[10])) yield [second(before) + 1, null];
-    before = point;
-    yield [second(point), point];
-  }
+function secondsOf(points) {
+  if (!points.length) return [];
+  const first = second(points[0]);
+  return Array.from({ length: second(points.at(-1)) + HORIZON - first + 1 }, (_, number) => ({ time: first + number }));
 }
 
-function line(points, later, value) {
-  return [...unbroken(points)].map(([time, point]) => {
-    const found = point === null ? undefined : value(point);
-    return found === undefined ? { time: time + later } : { time: time + later, value: found };
+// Whether nothing is known between two points that follow each other.
+function isApart(before, point) {
+  const seconds = second(point) - second(before);
+  return seconds > LONGEST_QUIET || (seconds > 1 && point[10] !== before[10]);
+}
+
+// A line through points, drawn so many seconds later than they are; it ends where nothing is known, and begins again.
+export function line(points, later, value) {
+  return points.map((point, number) => {
+    const time = second(point) + later;
+    const [found, next] = [value(point), points[number + 1]];
+    if (found === undefined) return { time };
+    const goesOn = next === undefined || (!isApart(point, next) && value(next) !== undefined);
+    return goesOn ? { time, value: found } : { time, value: found, ...HIDDEN };
   });
 }
 
 function bandOf(points) {
-  return [...unbroken(points)].map(([time, point]) => {
-    const isKnown = point !== null && point[4] !== null;
-    return isKnown ? { time: time + HORIZON, low: point[4], high: point[5] } : { time: time + HORIZON };
+  return points.flatMap((point, number) => {
+    const time = second(point) + HORIZON;
+    const found = point[4] === null ? { time } : { time, low: point[4], high: point[5] };
+    return number && isApart(points[number - 1], point) ? [{ time: second(points[number - 1]) + HORIZON + 1 }, found] : [found];
   });
 }

@@ -10,12 +10,14 @@ const NEWEST = 500; // Rows of the tables.
 let chart = null;
 let candles = null;
 let asked = 0;
+const AGAIN = 60000; // Milliseconds after which the lake is asked for what is new.
 
 export function startHistory(products, chosen, trouble) {
   at("history").hidden = false;
+  at("choice").hidden = !products.length;
   if (!products.length) {
     at("history-said").textContent = trouble ? `The lake cannot be read: ${trouble}` : "There are no bars in this lake yet: coinbase_insights build makes them.";
-    at("choice").hidden = true;
+    setTimeout(() => lookAgain(chosen), AGAIN);
     return;
   }
   at("past").replaceChildren(...products.map((name) => Object.assign(document.createElement("option"), { value: name, textContent: name })));
@@ -23,9 +25,15 @@ export function startHistory(products, chosen, trouble) {
   chart = createChart(at("bars"), chartOptions({ seconds: false }));
   const colour = colours();
   candles = chart.addSeries(CandlestickSeries, { upColor: colour.good, downColor: colour.bad, wickUpColor: colour.good, wickDownColor: colour.bad, borderVisible: false });
-  at("choice").addEventListener("change", load);
+  at("choice").addEventListener("change", () => load());
+  setInterval(() => { if (!document.hidden) load(true); }, AGAIN);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => chart.applyOptions(chartOptions({ seconds: false })));
   load();
+}
+
+async function lookAgain(chosen) {
+  const known = await fetch("/api/products").then((answer) => answer.json()).catch(() => ({ lake: [], lake_trouble: "The server does not answer." }));
+  startHistory(known.lake, chosen, known.lake_trouble);
 }
 
 // Show another product's past, where there is one.
@@ -36,11 +44,17 @@ export function showPastOf(product) {
   load();
 }
 
-async function load() {
+// Tell of each product whose past is chosen.
+export function onPast(tell) {
+  at("past").addEventListener("change", () => tell(at("past").value));
+  if (at("past").value) tell(at("past").value);
+}
+
+async function load(isAgain = false) {
   asked += 1;
   const mine = asked;
   const [product, length] = [at("past").value, at("length").value];
-  at("history-said").textContent = "reading …";
+  if (!isAgain) at("history-said").textContent = "reading …";
   showDownloads(product, length);
   try {
     const [bars, scores, gaps] = await Promise.all([
@@ -49,11 +63,12 @@ async function load() {
       newest("gaps", { product_id: product, limit: NEWEST }),
     ]);
     if (mine !== asked) return;
-    showBars(bars, length);
+    showBars(bars, length, isAgain);
     showRows("scores", scores, scoreRow, "No hour is over yet.");
     showRows("gaps", gaps, gapRow, "None.");
   } catch (error) {
-    if (mine === asked) at("history-said").textContent = `The lake cannot be read now: ${error.message}`;
+    if (mine !== asked) return;
+    at("history-said").textContent = `The lake cannot be read now, and what is below may be old: ${error.message}`;
   }
 }
 
@@ -64,7 +79,7 @@ async function newest(table, values, pages = 1) {
   for (let page = 0; page < pages && address; page += 1) {
     const answer = await fetch(address);
     const { rows, next, error } = await answer.json();
-    if (answer.status === 503 && page === 0 && /has no table/.test(error)) break;
+    if (answer.status === 404) { address = null; break; } // There is no such table yet.
     if (!answer.ok) throw new Error(error);
     found.rows.push(...rows);
     address = next && `/api/${table}?${new URLSearchParams({ ...values, order: "desc", after: next })}`;
@@ -73,16 +88,16 @@ async function newest(table, values, pages = 1) {
   return found;
 }
 
-function showBars({ rows, isAll }, length) {
+function showBars({ rows, isAll }, length, isAgain) {
   const bars = rows.reverse();
   candles.setData(withGaps(bars, SECONDS[length]));
   candles.applyOptions({ priceFormat: formatOf(bars) });
-  chart.timeScale().fitContent();
+  if (!isAgain) chart.timeScale().fitContent();
   const count = `${isAll ? "" : "the newest "}${bars.length.toLocaleString("en-US")} bars`;
-  at("history-said").textContent = bars.length ? `${count}, from ${clean(bars[0].start)} to ${clean(bars.at(-1).start)} UTC` : "No bar of this length is over yet.";
+  at("history-said").textContent = bars.length ? `${count}, from ${clean(bars[0].start)} to ${clean(bars.at(-1).start)} UTC, as read at ${new Date().toISOString().slice(11, 19)}` : "No bar of this length is over yet.";
 }
 
-const seconds = (time) => Date.parse(`${time}Z`) / 1000;
+const seconds = (time) => Date.parse(time) / 1000;
 const clean = (time) => time.replace("T", " ").slice(0, 16);
 
 // Where bars are missing there was no data: as many empty places as there would have been bars, up to a day of them.
@@ -133,7 +148,7 @@ function scoreRow(score) {
 }
 
 function gapRow(gap) {
-  const length = gap.end === null ? "not known" : ((Date.parse(`${gap.end}Z`) - Date.parse(`${gap.start}Z`)) / 1000).toLocaleString("en-US", { maximumFractionDigits: 1 });
+  const length = gap.end === null ? "not known" : (seconds(gap.end) - seconds(gap.start)).toLocaleString("en-US", { maximumFractionDigits: 1 });
   const row = rowOf([[gap.start.replace("T", " ").slice(0, 19)], [length], [gap.cause]], 1);
   row.cells[2].className = "";
   return row;

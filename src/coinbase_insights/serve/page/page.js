@@ -2,13 +2,13 @@
 // Nothing that comes is ever read as HTML, and no figure is computed here.
 
 import { LiveCharts } from "/charts.js";
-import { showPastOf, startHistory } from "/history.js";
+import { onPast, showPastOf, startHistory } from "/history.js";
 
 const SILENCE = 3500; // Milliseconds without a frame, after which nothing may be shown as current.
 const at = (id) => document.getElementById(id);
 const TEXTS = ["best_bid", "best_ask", "spread", "max_spread", "forecast"];
 
-let chosen = new URLSearchParams(location.search).get("product") || "";
+let [chosen] = (new URLSearchParams(location.search).get("product") || "").toUpperCase().match(/^[A-Z0-9]{1,20}-[A-Z0-9]{1,20}$/) || [""];
 let line = null; // Aborts the stream that is listened to; null while there is none.
 let heardAt = 0;
 let triedAt = 0;
@@ -114,10 +114,14 @@ function showFigures(figures) {
 
 function choose(productId) {
   if (chosen === productId && line) return;
-  chosen = productId;
-  history.replaceState(null, "", `?product=${encodeURIComponent(productId)}`);
+  remember(productId);
   showPastOf(productId);
   listen();
+}
+
+function remember(productId) {
+  chosen = productId;
+  history.replaceState(null, "", `?product=${encodeURIComponent(productId)}`);
 }
 
 async function fill() {
@@ -200,6 +204,7 @@ async function start() {
   if (known.has_lake) startHistory(known.lake, chosen, known.lake_trouble);
   if (!known.has_live) {
     at("figures").hidden = true;
+    onPast((productId) => { remember(productId); setState("HISTORY", "■ HISTORY", "of a lake; nothing is live", true); });
     setState("HISTORY", "■ HISTORY", "of a lake; nothing is live", true);
     return;
   }
