@@ -13,7 +13,7 @@ MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help setup demo serve-demo test check format lint types contracts docs clients components spark reliability bench lock clean
+.PHONY: help setup demo serve-demo test check format lint types contracts docs clients components infra spark reliability bench lock clean
 
 help: ## list what you can type
 	@echo "make TARGET            (make demo ARGS=\"...\" passes flags on; PYTHON=python3.12 picks the Python)"
@@ -34,7 +34,7 @@ test: .venv/.dev ## run the tests
 	@$(BIN)/python -m pytest --quiet $(call rows,tests) $(ARGS)
 
 check: CHECK := --check
-check: format lint types contracts docs test clients components spark reliability ## run all of CI, the quick things first
+check: format lint types contracts docs test clients components infra spark reliability ## run all of CI, the quick things first
 	@echo "check: all is well"
 
 format: .venv/.dev ## lay the code out
@@ -66,6 +66,10 @@ components: .venv/.dev .components/azurite/.ready .components/kafka/.ready .comp
 	@echo "components: pytest tests/components"
 	@$(BIN)/python -m pytest --quiet tests/components $(call rows,components) $(ARGS)
 
+infra: .venv/.dev .venv-infra/.ready ## check what `azd up` would make, offline, and look for holes in it
+	@echo "infra: pytest tests/infra"
+	@$(BIN)/python -m pytest --quiet tests/infra $(ARGS)
+
 spark: .venv/.dev $(SPARKS:%=.venv-spark/%/.ready) ## build on real Sparks (slow; needs Java 17)
 	@echo "spark: pytest tests/spark"
 	@$(BIN)/python -m pytest --quiet tests/spark $(ARGS)
@@ -90,9 +94,10 @@ lock: .venv/.dev ## pin what pyproject.toml asks for (ARGS=--upgrade: at the new
 		$(COMPILE) $(ARGS) requirements/spark/$$name.in pyproject.toml --extra lake --extra spark \
 		--output-file requirements/spark/$$name.txt || exit 1; \
 	done
+	@$(COMPILE) $(ARGS) requirements/infra.in --override requirements/infra.override.txt --output-file requirements/infra.txt
 
 clean: ## remove all that was made, .venv too
-	@rm -rf .venv .venv-clients .venv-spark .components .reliability .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache dist
+	@rm -rf .venv .venv-clients .venv-spark .venv-infra .components .reliability .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache dist
 	@find src tests docs -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 # Each file below is a stamp: made once, and again when what it hangs on has changed.
@@ -132,6 +137,13 @@ $(BIN)/pip:
 	$(call make_venv,.venv-spark/$*)
 	@.venv-spark/$*/bin/python -m pip --quiet --disable-pip-version-check install --no-compile --require-hashes --requirement $< --requirement requirements/build.txt
 	@.venv-spark/$*/bin/python -m pip --quiet --disable-pip-version-check install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv-infra/.ready: requirements/infra.txt
+	@echo "setup: .venv-infra"
+	@rm -rf .venv-infra
+	$(call make_venv,.venv-infra)
+	@.venv-infra/bin/python -m pip --quiet --disable-pip-version-check install --no-compile --no-deps --require-hashes --requirement $<
 	@touch $@
 
 .components/azurite/.ready: requirements/azurite/package-lock.json

@@ -1,0 +1,72 @@
+// The lake: Data Lake Storage Gen2, one container of Delta tables. No account key opens it.
+param location string
+param tags object
+param token string
+param sku string
+param publicNetworkAccess string
+
+@description('Principal id of the app that writes.')
+param writer string
+
+@description('Principal id of the app that reads.')
+param reader string
+
+@description('Object id of the person who may do both.')
+param person string
+
+var roles = loadJsonContent('../roles.json')
+var grants = [
+  { id: writer, role: roles.storageBlobDataContributor }
+  { id: reader, role: roles.storageBlobDataReader }
+  { id: person, role: roles.storageBlobDataContributor }
+]
+
+resource account 'Microsoft.Storage/storageAccounts@2025-01-01' = {
+  // checkov:skip=CKV_AZURE_35: follows publicNetworkAccess
+  // checkov:skip=CKV_AZURE_43: the name is right: letters and digits, 24 at most
+  // checkov:skip=CKV_AZURE_206: a parameter
+  name: 'st${token}'
+  location: location
+  tags: tags
+  sku: { name: sku }
+  kind: 'StorageV2'
+  properties: {
+    isHnsEnabled: true
+    minimumTlsVersion: 'TLS1_2'
+    supportsHttpsTrafficOnly: true
+    allowSharedKeyAccess: false
+    allowBlobPublicAccess: false
+    allowCrossTenantReplication: false
+    isLocalUserEnabled: false
+    publicNetworkAccess: publicNetworkAccess
+    networkAcls: { defaultAction: publicNetworkAccess == 'Enabled' ? 'Allow' : 'Deny', bypass: 'AzureServices' }
+  }
+}
+
+resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2025-01-01' = {
+  parent: account
+  name: 'default'
+  properties: {
+    deleteRetentionPolicy: { enabled: true, days: 7 }
+    containerDeleteRetentionPolicy: { enabled: true, days: 7 }
+  }
+}
+
+resource lake 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-01-01' = {
+  parent: blobs
+  name: 'lake'
+  properties: { publicAccess: 'None' }
+}
+
+resource grant 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for each in grants: {
+  name: guid(lake.id, each.id, each.role)
+  scope: lake
+  properties: {
+    principalId: each.id
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', each.role)
+  }
+}]
+
+output id string = account.id
+output account string = account.name
+output url string = 'abfss://${lake.name}@${account.name}.dfs.${environment().suffixes.storage}/'

@@ -1,0 +1,129 @@
+// Azure Machine Learning: what `train` wrote is registered here, and answers at an endpoint.
+// A workspace demands a Key Vault and a storage account of its own; nothing of ours is in either.
+param location string
+param tags object
+param token string
+
+@description('Name of the storage account with the container lake.')
+param account string
+param logsId string
+param publicNetworkAccess string
+
+var roles = loadJsonContent('../roles.json')
+
+resource storage 'Microsoft.Storage/storageAccounts@2025-01-01' existing = {
+  name: account
+}
+
+resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2025-01-01' existing = {
+  parent: storage
+  name: 'default'
+}
+
+resource lake 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-01-01' existing = {
+  parent: blobs
+  name: 'lake'
+}
+
+resource vault 'Microsoft.KeyVault/vaults@2024-11-01' = {
+  // checkov:skip=CKV_AZURE_189: follows publicNetworkAccess
+  name: 'kv-${token}'
+  location: location
+  tags: tags
+  properties: {
+    tenantId: subscription().tenantId
+    sku: { family: 'A', name: 'standard' }
+    enableRbacAuthorization: true
+    enableSoftDelete: true
+    enablePurgeProtection: true
+    softDeleteRetentionInDays: 7
+    publicNetworkAccess: publicNetworkAccess
+    networkAcls: { defaultAction: 'Deny', bypass: 'AzureServices' }
+  }
+}
+
+resource scratch 'Microsoft.Storage/storageAccounts@2025-01-01' = {
+  // checkov:skip=CKV_AZURE_35: follows publicNetworkAccess
+  // checkov:skip=CKV_AZURE_43: the name is right: letters and digits, 24 at most
+  // checkov:skip=CKV_AZURE_206: what is in it can be made again
+  name: 'stml${token}'
+  location: location
+  tags: tags
+  sku: { name: 'Standard_LRS' }
+  kind: 'StorageV2'
+  properties: {
+    minimumTlsVersion: 'TLS1_2'
+    supportsHttpsTrafficOnly: true
+    allowSharedKeyAccess: false
+    allowBlobPublicAccess: false
+    allowCrossTenantReplication: false
+    isLocalUserEnabled: false
+    publicNetworkAccess: publicNetworkAccess
+    networkAcls: { defaultAction: publicNetworkAccess == 'Enabled' ? 'Allow' : 'Deny', bypass: 'AzureServices' }
+  }
+}
+
+resource insights 'Microsoft.Insights/components@2020-02-02' = {
+  name: 'appi-${token}'
+  location: location
+  tags: tags
+  kind: 'web'
+  properties: { Application_Type: 'web', WorkspaceResourceId: logsId, DisableLocalAuth: true }
+}
+
+resource workspace 'Microsoft.MachineLearningServices/workspaces@2025-06-01' = {
+  // checkov:skip=CKV_AZURE_243: follows publicNetworkAccess
+  name: 'mlw-${token}'
+  location: location
+  tags: tags
+  identity: { type: 'SystemAssigned' }
+  properties: {
+    keyVault: vault.id
+    storageAccount: scratch.id
+    applicationInsights: insights.id
+    systemDatastoresAuthMode: 'Identity'
+    publicNetworkAccess: publicNetworkAccess
+    managedNetwork: { isolationMode: 'AllowInternetOutbound' }
+  }
+}
+
+resource registry 'Microsoft.MachineLearningServices/registries@2025-06-01' = {
+  name: 'mlr-${token}'
+  location: location
+  tags: tags
+  identity: { type: 'SystemAssigned' }
+  properties: {
+    publicNetworkAccess: publicNetworkAccess
+    regionDetails: [
+      {
+        location: location
+        acrDetails: [{ systemCreatedAcrAccount: { acrAccountSku: 'Premium' } }]
+        storageAccountDetails: [
+          { systemCreatedStorageAccount: { storageAccountType: 'Standard_LRS', allowBlobPublicAccess: false, storageAccountHnsEnabled: false } }
+        ]
+      }
+    ]
+  }
+}
+
+resource endpoint 'Microsoft.MachineLearningServices/workspaces/onlineEndpoints@2025-06-01' = {
+  parent: workspace
+  name: 'forecast-${token}'
+  location: location
+  tags: tags
+  identity: { type: 'SystemAssigned' }
+  properties: { authMode: 'AADToken', publicNetworkAccess: publicNetworkAccess }
+}
+
+resource read 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(lake.id, workspace.id, roles.storageBlobDataReader)
+  scope: lake
+  properties: {
+    principalId: workspace.identity.principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.storageBlobDataReader)
+  }
+}
+
+output workspace string = workspace.name
+output endpoint string = endpoint.name

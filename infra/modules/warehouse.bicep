@@ -1,0 +1,41 @@
+// PostgreSQL for analysts, filled by `publish`. People sign in with Entra; there are no passwords.
+param location string
+param tags object
+param token string
+param sku string
+
+@description('Object id of who administers it.')
+param administratorId string
+
+@description('Sign-in name of the same person.')
+param administratorName string
+param publicNetworkAccess string
+
+resource server 'Microsoft.DBforPostgreSQL/flexibleServers@2024-08-01' = {
+  name: 'psql-${token}'
+  location: location
+  tags: tags
+  sku: { name: sku, tier: startsWith(sku, 'Standard_B') ? 'Burstable' : 'GeneralPurpose' }
+  properties: {
+    version: '16'
+    authConfig: { activeDirectoryAuth: 'Enabled', passwordAuth: 'Disabled', tenantId: subscription().tenantId }
+    storage: { storageSizeGB: 32, autoGrow: 'Enabled' }
+    backup: { backupRetentionDays: 7, geoRedundantBackup: 'Disabled' }
+    network: { publicNetworkAccess: publicNetworkAccess }
+  }
+}
+
+resource database 'Microsoft.DBforPostgreSQL/flexibleServers/databases@2024-08-01' = {
+  parent: server
+  name: 'market'
+  properties: { charset: 'UTF8', collation: 'en_US.utf8' }
+}
+
+resource administrator 'Microsoft.DBforPostgreSQL/flexibleServers/administrators@2024-08-01' = {
+  parent: server
+  name: administratorId
+  dependsOn: [database]
+  properties: { principalName: administratorName, principalType: 'User', tenantId: subscription().tenantId }
+}
+
+output url string = 'postgresql://${uriComponent(administratorName)}@${server.properties.fullyQualifiedDomainName}/${database.name}?sslmode=require'
