@@ -1,5 +1,8 @@
 """Interpreted equals compiled, bit for bit."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,7 @@ from coinbase_insights.pipe import Pipe
 from quotes import SECOND, START, Row, bits, random_rows
 from test_figures import RECORDINGS
 
+LOADED = "from coinbase_insights.engine import compiled; print(compiled.is_compiled())"
 FORECASTERS = ("last", "trend", "tilt")
 
 
@@ -124,3 +128,9 @@ def test_a_product_gives_the_figures_of_its_state() -> None:
         Product("ETH-USD", "best")
     with pytest.raises(ValueError, match="no quote yet"):
         Product("ETH-USD").insight()
+
+
+def test_where_machine_code_cannot_be_kept_it_is_made_each_time() -> None:
+    environment = os.environ | {"XDG_CACHE_HOME": "/dev/null"}
+    done = subprocess.run([sys.executable, "-c", LOADED], env=environment, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("False\n", "")

@@ -7,6 +7,7 @@ that `--help` is quick.
 import errno
 import logging
 import os
+import signal
 import sys
 import time
 from collections.abc import AsyncGenerator, Sequence
@@ -269,6 +270,8 @@ app.command()(cli_serve.serve)
 
 def main() -> None:
     """Run the command line; the only place that prints an error and exits."""
+    if os.getpid() == 1:  # The system tells the first process of a container only what it asks to hear.
+        signal.signal(signal.SIGTERM, lambda number, _: os._exit(128 + number))
     if sys.stdout is None:
         _fail("There is no stdout to write to.", "Send it to /dev/null if it is not wanted.", UsageError.exit_code)
     if not all(_can_be_typed(word) for word in sys.argv):

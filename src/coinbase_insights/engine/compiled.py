@@ -34,6 +34,15 @@ def _cache_folder() -> str:
     return str(Path(home) / "coinbase_insights" / hashlib.sha256(text).hexdigest()[:16])
 
 
+def _keeps(folder: str) -> bool:
+    """Tell whether machine code can be kept there; a container may have no place that can be written."""
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK)
+
+
 def _register() -> None:
     for rule in RULES:
         if isinstance(rule, FunctionType):
@@ -52,7 +61,7 @@ numba.config.CACHE_DIR = _cache_folder()  # type: ignore[attr-defined]  # numba 
 _register()
 # Nothing in the rules makes an array. Without numba's reference counts, which each call would keep for each array of
 # the state, they run seven times as fast.
-_fold = numba.njit(cache=True, nogil=True, _nrt=False)(fold_module.fold)  # type: ignore[call-overload]  # a switch that its stubs lack
+_fold = numba.njit(cache=_keeps(_cache_folder()), nogil=True, _nrt=False)(fold_module.fold)  # type: ignore[call-overload]  # a switch that its stubs lack
 
 
 def is_compiled() -> bool:

@@ -98,7 +98,7 @@ def fold_on_spark(
     spark: "SparkSession", lake: str, forecaster: str | Model, tell: Callable[[Progress], None] = lambda _: None
 ) -> dict[str, int]:
     """Bring insights, bars and scores up to what `quotes` holds; give how many rows are new. Raises as `build`."""
-    if "://" in lake and not lake.startswith(("abfss://", "s3a://", "gs://", "file://")):
+    if "://" in lake and not lake.startswith(("abfss://", "abfs://", "s3a://", "gs://", "file://")):
         raise UsageError(f"Spark does not know the address {lake}.", "Name the lake as abfss://CONTAINER@ACCOUNT/...")
     step = Step(lake, "insights")
     if step.next is not None:  # Killed between two commits: the same rows once more, up to the same place.
