@@ -7,6 +7,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --for
 	--generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 rows = $(if $(CHECK),--rows=.reliability/$(1).json)
 SPARKS := $(patsubst requirements/spark/%.in,%,$(wildcard requirements/spark/*.in))
+IMAGE := lake kafka serve warehouse
 CLIENTS := $(patsubst requirements/clients/%.in,%,$(wildcard requirements/clients/*.in))
 
 MAKEFLAGS += --no-print-directory
@@ -18,7 +19,7 @@ MAKEFLAGS += --no-print-directory
 help: ## list what you can type
 	@echo "make TARGET            (make demo ARGS=\"...\" passes flags on; PYTHON=python3.12 picks the Python)"
 	@echo
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: .venv/.dev ## make .venv, with all that a developer needs
 	@echo "ready: make demo, make test, make check"
@@ -85,6 +86,7 @@ lock: .venv/.dev ## pin what pyproject.toml asks for (ARGS=--upgrade: at the new
 	@echo "lock: requirements/"
 	@$(COMPILE) $(ARGS) pyproject.toml --extra lake --group dev --output-file requirements/dev.txt
 	@$(COMPILE) $(ARGS) pyproject.toml --extra serve --constraint requirements/dev.txt --output-file requirements/run.txt
+	@$(COMPILE) $(ARGS) pyproject.toml $(IMAGE:%=--extra %) --constraint requirements/dev.txt --output-file requirements/image.txt
 	@$(COMPILE) $(ARGS) --group build --constraint requirements/dev.txt --output-file requirements/build.txt
 	@for name in $(CLIENTS); do \
 		$(COMPILE) $(ARGS) requirements/clients/$$name.in --output-file requirements/clients/$$name.txt || exit 1; \
