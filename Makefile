@@ -14,7 +14,7 @@ MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help setup demo serve-demo test check format lint types contracts docs clients components infra spark reliability bench lock clean
+.PHONY: help setup demo serve-demo test check format lint types contracts docs clients components infra spark e2e reliability bench lock clean
 
 help: ## list what you can type
 	@echo "make TARGET            (make demo ARGS=\"...\" passes flags on; PYTHON=python3.12 picks the Python)"
@@ -35,7 +35,7 @@ test: .venv/.dev ## run the tests
 	@$(BIN)/python -m pytest --quiet $(call rows,tests) $(ARGS)
 
 check: CHECK := --check
-check: format lint types contracts docs test clients components infra spark reliability ## run all of CI, the quick things first
+check: format lint types contracts docs test clients components infra spark e2e reliability ## run all of CI, the quick things first
 	@echo "check: all is well"
 
 format: .venv/.dev ## lay the code out
@@ -74,6 +74,10 @@ infra: .venv/.dev .venv-infra/.ready ## check what `azd up` would make, offline,
 spark: .venv/.dev $(SPARKS:%=.venv-spark/%/.ready) ## build on real Sparks (slow; needs Java 17)
 	@echo "spark: pytest tests/spark"
 	@$(BIN)/python -m pytest --quiet tests/spark $(ARGS)
+
+e2e: .venv/.dev .components/azurite/.ready .components/kafka/.ready .venv-spark/4.1/.ready ## run the whole picture of compose.yaml, and kill each part of it
+	@echo "e2e: pytest tests/e2e"
+	@$(BIN)/python -m pytest --quiet tests/e2e $(ARGS)
 
 reliability: .venv/.dev ## write the table of docs/reliability.md from the last whole run of the tests
 	@echo "reliability: docs/reliability.py"

@@ -81,6 +81,10 @@ class Broker:
             self.process.kill()
             self.process.wait()
 
+    def make_topic(self, *words: str) -> None:
+        """Do what kafka-topics.sh does with these words."""
+        assert self._java("org.apache.kafka.tools.TopicCommand", *words).wait() == 0
+
     def topic(self, name: str, partitions: int = 1) -> Address:
         admin = AdminClient(self.client)
         for done in admin.create_topics([NewTopic(name, partitions, 1)]).values():

@@ -148,11 +148,11 @@ def test_the_readme_and_the_tutorial_have_something_to_type() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=page_name)
 def test_make_knows_what_people_are_told_to_make(page: Path) -> None:
-    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     text = "\n".join(blocks(page, "console")) + "\n".join(
         re.findall(r"`(make [^`]*)`", page.read_text(encoding="utf-8"))
     )
-    for made in re.findall(r"(?:^|\$ )make ((?:[a-z-]+ ?)+)", text, re.MULTILINE):
+    for made in re.findall(r"(?:^|\$ )make ((?:[a-z0-9-]+ ?)+)", text, re.MULTILINE):
         assert set(made.split()) <= targets, made
 
 

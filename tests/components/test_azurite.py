@@ -1,24 +1,19 @@
 """The lake in an object store: Azurite, with a line to it that answers nonsense, loses answers, and is slow."""
 
-import base64
-import hashlib
-import hmac
 import http.client
 import json
 import random
-import socket
 import subprocess
 import sys
 import threading
 import time
-import urllib.request
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
+from azurite import PROGRAM, Azurite
 from coinbase_insights.errors import LockedError, StorageError
 from coinbase_insights.lake.build import build
 from coinbase_insights.lake.compact import compact
@@ -33,62 +28,22 @@ from coinbase_insights.message import Item, Lost, Message, Opened
 from lakes import lake_of, long_walk, pulled, rows
 
 pytestmark = pytest.mark.timeout(180)
-ROOT = Path(__file__).parents[2]
-AZURITE = ROOT / ".components/azurite/node_modules/.bin/azurite-blob"
-ACCOUNT = "devstoreaccount1"
-KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
-"""The emulator's own, which everybody knows (learn.microsoft.com/azure/storage/common/storage-use-azurite)."""
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.fixture(scope="module")
-def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """Start Azurite; give its port."""
-    if not AZURITE.exists():
+def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
+    if not PROGRAM.exists():
         pytest.skip("there is no Azurite: `make components` installs it with npm")
-    port, folder = free_port(), tmp_path_factory.mktemp("azurite")
-    command = [str(AZURITE), "--location", str(folder), "--blobPort", str(port), "--silent", "--skipApiVersionCheck"]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
-        deadline = time.monotonic() + 30
-        while not listens(port):
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-        make_container(port, "lake")
-        yield port
-        server.kill()
-
-
-def make_container(port: int, name: str) -> None:
-    """Ask for a container, signed as Azure wants it (learn.microsoft.com, Authorize with Shared Key)."""
-    date = datetime.now(UTC).strftime("%a, %d %b %Y %H:%M:%S GMT")
-    heads = {"x-ms-date": date, "x-ms-version": "2021-08-06"}
-    lines = ["PUT", *[""] * 11, *(f"{key}:{value}" for key, value in heads.items())]
-    text = "\n".join([*lines, f"/{ACCOUNT}/{ACCOUNT}/{name}", "restype:container"])
-    sign = base64.b64encode(hmac.new(base64.b64decode(KEY), text.encode(), hashlib.sha256).digest()).decode()
-    url = f"http://127.0.0.1:{port}/{ACCOUNT}/{name}?restype=container"
-    heads |= {"Authorization": f"SharedKey {ACCOUNT}:{sign}", "Content-Length": "0"}
-    with urllib.request.urlopen(urllib.request.Request(url, method="PUT", headers=heads)) as answer:
-        assert answer.status == 201
+    made = Azurite(tmp_path_factory.mktemp("azurite"))
+    yield made
+    made.kill()
 
 
 @pytest.fixture
-def store(azurite: int, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> str:
+def store(azurite: Azurite, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> str:
     """Tell the environment of it, as a user would; give the address of a lake that is not there yet."""
-    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", ACCOUNT)
-    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_KEY", KEY)
-    monkeypatch.setenv("AZURE_STORAGE_USE_EMULATOR", "true")
-    monkeypatch.setenv("AZURE_ALLOW_HTTP", "true")
-    monkeypatch.setenv("AZURITE_BLOB_STORAGE_URL", f"http://127.0.0.1:{azurite}")
+    for name, value in azurite.variables.items():
+        monkeypatch.setenv(name, value)
     return f"az://lake/{request.node.name}"
 
 
@@ -244,9 +199,9 @@ for method in METHODS:
 
 
 def test_row_33_a_store_that_fails_now_and_then_gets_each_line_once(
-    store: str, azurite: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: str, azurite: Azurite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trouble = Trouble(azurite, 0.15)
+    trouble = Trouble(azurite.port, 0.15)
     threading.Thread(target=trouble.serve_forever, daemon=True).start()
     Raw(store, create=True)
     monkeypatch.setenv("AZURITE_BLOB_STORAGE_URL", f"http://127.0.0.1:{trouble.server_port}")
@@ -267,7 +222,7 @@ def test_row_33_a_store_that_fails_now_and_then_gets_each_line_once(
     trouble.shutdown()
     trouble.server_close()
     assert trouble.failed > 20
-    monkeypatch.setenv("AZURITE_BLOB_STORAGE_URL", f"http://127.0.0.1:{azurite}")
+    monkeypatch.setenv("AZURITE_BLOB_STORAGE_URL", f"http://127.0.0.1:{azurite.port}")
     Raw(store, create=True)  # As the next start of the service would: it writes the checksums that are missing.
     report = verify(store, tmp_path)
     assert (report.faults, report.rows, Raw(store).landed(LOG)) == ([], 40, 40)

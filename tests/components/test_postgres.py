@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -12,7 +11,6 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from secrets import token_hex
-from typing import Any
 
 import adbc_driver_postgresql.dbapi as adbc
 import pyarrow as pa
@@ -28,6 +26,7 @@ from coinbase_insights.warehouse.postgres import Postgres
 from coinbase_insights.warehouse.publish import TABLES, publish
 from coinbase_insights.warehouse.statements import create, in_warehouse
 from lakes import lake_of
+from postgres import FOLDERS, Server, run_at
 from warehouses import (
     EVERY_KIND,
     EXTREMES,
@@ -40,44 +39,6 @@ from warehouses import (
 )
 
 pytestmark = pytest.mark.timeout(180)
-FOLDERS = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
-ACCESS = """
-host all guarded 127.0.0.1/32 scram-sha-256
-host all all 127.0.0.1/32 trust
-"""
-
-
-class Server:
-    """One PostgreSQL, that can be stopped and started again; as root may not run it, it has a user of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._user: dict[str, Any] = (
-            {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
-        )
-        if self._user:
-            shutil.chown(folder, "postgres", "postgres")
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
-        self._do("initdb", "--auth=trust", "--username=postgres", "--encoding=UTF8", "--no-locale", "--no-sync")
-        (folder / "data/pg_hba.conf").write_text(ACCESS)
-
-    def _do(self, program: str, *words: str) -> None:
-        typed = [str(FOLDERS[-1] / program), "--pgdata", str(self._folder / "data"), *words]
-        done = subprocess.run(typed, capture_output=True, text=True, check=False, cwd=self._folder, **self._user)
-        assert done.returncode == 0, done.stderr
-
-    def start(self) -> None:
-        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories=''"
-        self._do("pg_ctl", "start", "--wait", "--log", str(self._folder / "log"), "--options", options)
-
-    def stop(self) -> None:
-        """As if it had crashed: nothing is brought in order."""
-        self._do("pg_ctl", "stop", "--wait", "--mode", "immediate")
-
-    def address(self, database: str, user: str = "postgres") -> str:
-        return f"postgresql://{user}@127.0.0.1:{self.port}/{database}"
 
 
 @pytest.fixture(scope="module")
@@ -93,11 +54,6 @@ def server() -> Iterator[Server]:
 
 
 Run = Callable[[str], None]
-
-
-def run_at(address: str, statement: str) -> None:
-    with adbc.connect(address, autocommit=True) as connection, connection.cursor() as cursor:
-        cursor.execute(statement)
 
 
 @pytest.fixture
