@@ -71,7 +71,7 @@ infra: .venv/.dev .venv-infra/.ready ## check what `azd up` would make, offline,
 	@echo "infra: pytest tests/infra"
 	@$(BIN)/python -m pytest --quiet tests/infra $(ARGS)
 
-spark: .venv/.dev $(SPARKS:%=.venv-spark/%/.ready) ## build on real Sparks (slow; needs Java 17)
+spark: .venv/.dev $(SPARKS:%=.venv-spark/%/.ready) .components/kafka/.ready ## build and stream on real Sparks (slow; needs mvn, Java 17)
 	@echo "spark: pytest tests/spark"
 	@$(BIN)/python -m pytest --quiet tests/spark $(ARGS)
 

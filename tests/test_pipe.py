@@ -12,6 +12,7 @@ from msgspec import structs
 import frames
 from coinbase_insights.counts import MOST_KINDS
 from coinbase_insights.engine.insight import Insight
+from coinbase_insights.log.shares import Shares, decode, recall, remember
 from coinbase_insights.message import Item, Lost, Message, Opened
 from coinbase_insights.pipe import MOST_HELD, Pipe
 from faults.tape import Tape, accounted, nanoseconds, play
@@ -276,3 +277,17 @@ def test_a_recording_may_go_over_to_the_other_feed_without_saying_so() -> None:
     assert not pipe.counts.bad
     assert len(insights) == 4 + 5 + 3
     assert pipe.counts.gaps == 2
+
+
+def test_a_share_that_changes_hands_goes_on_with_every_figure_and_with_what_was_missed() -> None:
+    items = [advanced(0, "heartbeats", 0), advanced(1, seconds=1), advanced(4, seconds=4), advanced(5, seconds=5)]
+    shares = Shares(1, {0})
+    at_once, insights = play(items)
+    first, second = Pipe(channel="ticker"), Pipe(channel="ticker")
+    play(items[:3], first)
+
+    recall(second, decode(remember(3, first, shares, 0)))
+
+    _, behind = play(items[3:], second)
+    assert second.counts.missed == at_once.counts.missed == 2
+    assert behind == insights[2:]

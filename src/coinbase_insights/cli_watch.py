@@ -137,7 +137,8 @@ def topic(url: str, group: str | None, watching: Watching) -> "Callable[[Watch],
     """Give a source that listens to a topic from now on, for all or for a share of the products."""
     try:
         from .log.kafka import address, newest
-        from .log.sharing import Shares, Sharing, group_name
+        from .log.shares import Shares
+        from .log.sharing import Sharing, group_name
     except ImportError as error:
         raise lacks("A topic", error) from error
     where = address(url)

@@ -8,7 +8,7 @@ from .wire.book import ReaderMemory
 
 
 class PipeMemory(msgspec.Struct):
-    """What `Pipe.save` gives and `Pipe.load` takes; not the products, which their makers keep, nor the counts."""
+    """What `Pipe.save` gives and `Pipe.load` takes; not the products, which their makers keep, nor most counts."""
 
     last_known: dict[str, Quote]
     by_own_name: list[str]
@@ -28,3 +28,4 @@ class PipeMemory(msgspec.Struct):
     is_silent: bool
     received: int
     reconnects: int
+    missed: int = 0

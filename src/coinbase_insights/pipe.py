@@ -128,6 +128,7 @@ class Pipe:
             is_silent=self._is_silent,
             received=self.counts.received,
             reconnects=self.counts.reconnects,
+            missed=self.counts.missed,
         )
 
     def load(self, memory: PipeMemory) -> None:
@@ -150,6 +151,7 @@ class Pipe:
         self._unbelieved_beats = Counter(dict(memory.unbelieved_beats))
         self._is_up, self._is_silent = memory.is_up, memory.is_silent
         self.counts.received, self.counts.reconnects = memory.received, memory.reconnects
+        self.counts.missed = memory.missed
 
     @property
     def needs_snapshot(self) -> bool:

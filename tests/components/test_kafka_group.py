@@ -19,8 +19,9 @@ from confluent_kafka import Producer
 from broker import JARS, Broker
 from coinbase_insights.errors import StorageError
 from coinbase_insights.log.group import Group, Position
-from coinbase_insights.log.kafka import Address, Reader, item_of
+from coinbase_insights.log.kafka import Address, Reader
 from coinbase_insights.log.sharing import LINES
+from coinbase_insights.log.topic_line import item_of
 from coinbase_insights.pipe import Pipe
 from coinbase_insights.show.lines import to_json
 from site_of import Site, serving

@@ -36,6 +36,12 @@ JARS = {
     "4.1": "io.delta:delta-spark_4.1_2.13:4.2.0",
 }
 """Delta for each Spark, from Maven Central; Azure's Sparks have it already."""
+KAFKA = {
+    "3.5": "org.apache.spark:spark-sql-kafka-0-10_2.12:3.5.7",
+    "4.0": "org.apache.spark:spark-sql-kafka-0-10_2.13:4.0.0",
+    "4.1": "org.apache.spark:spark-sql-kafka-0-10_2.13:4.1.1",
+}
+"""What reads topics, for `spark/streaming.py`; Azure's Sparks have this too."""
 SETTINGS = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
@@ -65,8 +71,8 @@ class Work(NamedTuple):
     keys: dict[str, str]
 
 
-def session(master: str) -> "SparkSession":
-    """Give the session that runs already, as in a notebook, or start one with Delta's jars.
+def session(master: str, *, reads_topics: bool = False) -> "SparkSession":
+    """Give the session that runs already, as in a notebook, or start one with Delta's jars, and Kafka's if asked.
 
     Raises UsageError when there is no Java, or when we know of no Delta for this Spark.
     """
@@ -84,7 +90,8 @@ def session(master: str) -> "SparkSession":
         )
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     builder = SparkSession.builder.appName("coinbase_insights").master(master)
-    for name, value in {**SETTINGS, "spark.jars.packages": JARS[version]}.items():
+    jars = JARS[version] + (f",{KAFKA[version]}" if reads_topics else "")
+    for name, value in {**SETTINGS, "spark.jars.packages": jars}.items():
         builder = builder.config(name, value)
     try:
         spark = builder.getOrCreate()

@@ -20,11 +20,11 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 from ..azure import token
 from ..errors import StorageError, UsageError
 from ..message import Item, Unstored
-from ..message import Message as _Message
 from ..wire.label import label
-from .journal import decode, encode, framed
+from .journal import encode
 from .segment_reader import SegmentReader
 from .segments import segments
+from .topic_line import item_of, line_of
 
 logger = logging.getLogger(__name__)
 
@@ -162,21 +162,8 @@ class Reader:
 
 
 def _line(message: Message) -> bytes:
-    """Give a message as a line; where another one sent it, when the broker got it stands for when it reached us."""
     stamp = dict(message.headers() or []).get("received_at")
-    if not isinstance(stamp, bytes) or not stamp.isdigit() or len(stamp) > 19:
-        stamp = b"%d" % (max(0, message.timestamp()[1]) * 1_000_000)
-    text = message.value() or b""
-    return b"%b\t%b\n" % (stamp, framed(text) if b"\n" in text or b"\r" in text else text)
-
-
-def item_of(line: bytes) -> Item:
-    """Read a line of a topic; what is none is a message as it stands, so that it is counted as bad."""
-    item = decode(line)
-    if item is not None:
-        return item
-    stamp, _, text = line.rstrip(b"\n").partition(b"\t")
-    return _Message(int(stamp), text)
+    return line_of(message.value(), stamp, message.timestamp()[1])
 
 
 async def newest(where: Address) -> AsyncGenerator[Item]:

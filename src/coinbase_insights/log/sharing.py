@@ -9,21 +9,18 @@ is told up to where; a member that the broker has given up cannot tell it, and s
 import asyncio
 import re
 import time
-import zlib
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
-import msgspec
-
-from ..engine.product import Product, ProductMemory
+from ..engine.product import Product
 from ..errors import StorageError, UsageError
-from ..memory import PipeMemory
 from ..message import Item
 from ..pipe import Pipe
 from .group import Group, Kept, Position
-from .kafka import WAIT, Address, Reader, item_of, logger
+from .kafka import WAIT, Address, Reader, logger
+from .shares import Shares, decode, recall, remember
+from .topic_line import item_of
 
 KEEP_EVERY = 30.0
 """Seconds between two sets of a share."""
@@ -31,34 +28,7 @@ LINES = 500
 """Messages to read at once."""
 
 
-class Remembered(NamedTuple):
-    """All that is remembered of a share."""
-
-    offset: int
-    """In the topic, behind the last message that it knows of."""
-    pipe: PipeMemory
-    products: list[ProductMemory]
-
-
 T = TypeVar("T")
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(Remembered).decode
-
-
-@dataclass
-class Shares:
-    """Which products are ours."""
-
-    count: int = 1
-    own: set[int] = field(default_factory=set)
-
-    def holds(self, product_id: str) -> bool:
-        """Tell whether a product is ours to fold."""
-        return self.of(product_id) in self.own
-
-    def of(self, product_id: str) -> int:
-        """Give the share that a product belongs to."""
-        return zlib.crc32(product_id.encode()) % self.count
 
 
 def group_name(text: str) -> str:
@@ -141,7 +111,7 @@ class Sharing:
         if kept is None:
             self._offset = (await self._beside(reader.range))[1]
         else:
-            remembered = _decode(kept.data)
+            remembered = decode(kept.data)
             self.pipe.load(remembered.pipe)
             async for _, item in self._between(remembered.offset, kept.shown):
                 for _ in self.pipe.take(item):
@@ -151,10 +121,9 @@ class Sharing:
 
     async def _catch_up(self, share: int, kept: Kept, folded: Callable[[Product], None]) -> None:
         """Bring a share from where it was kept to where we are."""
-        remembered = _decode(kept.data)
+        remembered = decode(kept.data)
         pipe = self._new_pipe(Shares(self._shares.count, {share}))
-        pipe.load(remembered.pipe)
-        pipe.products = {memory.product_id: Product.loaded(memory) for memory in remembered.products}
+        recall(pipe, remembered)
         async for offset, item in self._between(remembered.offset, self._offset):
             for product in pipe.take(item):
                 if offset >= kept.shown:
@@ -178,8 +147,7 @@ class Sharing:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, *values)
 
     def _remember(self, share: int) -> Position:
-        products = [each.save() for name, each in self.pipe.products.items() if self._shares.of(name) == share]
-        return Position(_encode(Remembered(self._offset, self.pipe.save(), products)), self._offset)
+        return Position(remember(self._offset, self.pipe, self._shares, share), self._offset)
 
     def _forget(self, share: int) -> None:
         for name in [name for name in self.pipe.products if self._shares.of(name) == share]:
