@@ -54,10 +54,11 @@ contracts: .venv/.dev ## check who may import whom
 	@echo "contracts: import-linter"
 	@$(BIN)/lint-imports --no-logo 2>&1
 
-docs: .venv/.dev ## write docs/reference and the tables of powerbi from the code
-	@echo "docs: docs/generate.py, powerbi/generate.py"
+docs: .venv/.dev ## write docs/reference, the tables of powerbi and the notebooks of cloud from the code
+	@echo "docs: docs/generate.py, powerbi/generate.py, cloud/generate.py"
 	@$(BIN)/python docs/generate.py $(CHECK)
 	@$(BIN)/python powerbi/generate.py $(CHECK)
+	@$(BIN)/python cloud/generate.py $(CHECK)
 
 clients: .venv/.dev $(CLIENTS:%=.venv-clients/%/.ready) ## point real Coinbase clients at the simulator (slow)
 	@echo "clients: pytest tests/clients"
