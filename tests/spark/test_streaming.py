@@ -71,9 +71,9 @@ def told_by_a_pipe(items: list[Item], channel: str) -> list[Row]:
 def test_killed_and_started_again_every_figure_is_there_once_and_that_of_the_screen(
     version: str, starts: int, broker: Broker, tmp_path: Path
 ) -> None:
-    items = long_walk(2.0, products=("ETH-USD", "BTC-USD", "SOL-USD"))
+    items = long_walk(1.2, products=("ETH-USD", "BTC-USD", "SOL-USD"))
     where = broker.topic(f"walk-{version}")
-    words = ("--channel", "ticker", "--shares", "2", "--most", "250")
+    words = ("--channel", "ticker", "--shares", "2", "--most", "200")
     send(where, items[: len(items) // 2])
     first = streaming(version, where, tmp_path, *words)
     while len(shown(tmp_path)) < 100:
