@@ -91,13 +91,16 @@ def test_killed_and_started_again_every_figure_is_there_once_and_that_of_the_scr
     assert before < len(shown(tmp_path))
 
 
-def test_a_recording_of_ticker_batch_has_the_figures_of_the_screen(
+def test_a_recording_has_the_figures_of_the_screen_and_is_not_gone_on_with_in_another_way(
     broker: Broker, shared_data: Path, tmp_path: Path
 ) -> None:
     items = list(read(shared_data / "exchange_2026-04-05_BTC-USD_ticker_batch_derived.rec"))
     where = broker.topic("recorded")
-    send(where, items)
+    send(where, items[:-100])
 
     assert streaming("3.5", where, tmp_path, "--once").wait() == 0
+    assert shown(tmp_path) == told_by_a_pipe(items[:-100], "ticker_batch")
 
-    assert shown(tmp_path) == told_by_a_pipe(items, "ticker_batch")
+    send(where, items[-100:])
+    assert streaming("3.5", where, tmp_path, "--once", "--shares", "2").wait() == 1  # The checkpoint is of one share.
+    assert shown(tmp_path) == told_by_a_pipe(items[:-100], "ticker_batch")
