@@ -35,7 +35,8 @@ from coinbase_insights.lake.history import collected
 from coinbase_insights.lake.place import place
 from coinbase_insights.lake.raw import Raw
 from coinbase_insights.lake.tables import BARS, INSIGHTS, Table
-from coinbase_insights.log.kafka import Address, Reader, item_of
+from coinbase_insights.log.kafka import Address, Reader
+from coinbase_insights.log.topic_line import item_of
 from composed import GIVEN, services
 from postgres import Server, run_at
 from site_of import PROGRAM, serving

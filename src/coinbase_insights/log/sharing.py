@@ -92,7 +92,7 @@ class Sharing:
         """Go on with a share that was given to us, as soon as we are where it was shown up to."""
         kept = await self._beside(group.kept, share)
         shown = 0 if kept is None else kept.shown
-        if kept is not None and _decode(kept.data).offset < (await self._beside(reader.range))[0]:
+        if kept is not None and decode(kept.data).offset < (await self._beside(reader.range))[0]:
             logger.warning("what came since share %d was kept is gone from the topic: its products begin anew", share)
             kept = None
         if self._offset < 0:

@@ -158,8 +158,11 @@ def _add_model(models: Any, model: str, shapes: dict[str, Shape]) -> None:
         for each in kinds.values():
             if each not in shapes:
                 _add_model(models, each, shapes)
-        own = {value: {**shapes[each].properties, by: Property(value, required=True)} for value, each in kinds.items()}
-        shapes[model] = Shape(shapes[model].properties, by=by, kinds={value: Shape(told) for value, told in own.items()})
+        ways = {
+            value: Shape({**shapes[each].properties, by: Property(value, required=True)})
+            for value, each in kinds.items()
+        }
+        shapes[model] = Shape(shapes[model].properties, by=by, kinds=ways)
 
 
 def _names(key: str) -> list[str]:

@@ -22,13 +22,14 @@ ROLES = {
 """As published: https://learn.microsoft.com/azure/role-based-access-control/built-in-roles."""
 LOADED = {"loadJsonContent", "loadTextContent"}
 FUNCTIONS = set(
-    "any array base64 base64ToJson base64ToString bool cidrHost cidrSubnet coalesce concat contains dataUri dateTimeAdd "
-    "dateTimeFromEpoch dateTimeToEpoch deployer deployment empty endsWith environment extensionResourceId fail filter "
-    "first flatten format getSecret groupBy guid indexOf int intersection items join json last lastIndexOf length "
-    "loadFileAsBase64 loadJsonContent loadTextContent loadYamlContent managementGroup map mapValues max min newGuid "
-    "objectKeys padLeft parseCidr pickZones range reduce reference replace resourceGroup resourceId shallowMerge skip "
-    "sort split startsWith string subscription subscriptionResourceId substring take tenant tenantResourceId toLower "
-    "toObject toUpper trim union uniqueString uri uriComponent uriComponentToString utcNow".split()
+    "any array base64 base64ToJson base64ToString bool cidrHost cidrSubnet coalesce concat contains dataUri "
+    "dateTimeAdd dateTimeFromEpoch dateTimeToEpoch deployer deployment empty endsWith environment extensionResourceId "
+    "fail filter first flatten format getSecret groupBy guid indexOf int intersection items join json last "
+    "lastIndexOf length loadFileAsBase64 loadJsonContent loadTextContent loadYamlContent managementGroup map "
+    "mapValues max min newGuid objectKeys padLeft parseCidr pickZones range reduce reference replace resourceGroup "
+    "resourceId shallowMerge skip sort split startsWith string subscription subscriptionResourceId substring take "
+    "tenant tenantResourceId toLower toObject toUpper trim union uniqueString uri uriComponent uriComponentToString "
+    "utcNow".split()
 )
 """https://learn.microsoft.com/azure/azure-resource-manager/bicep/bicep-functions"""
 DECORATORS = {
