@@ -14,7 +14,8 @@ from urllib.error import HTTPError
 import pytest
 
 from coinbase_insights.collect import Collect, Pace, Standing
-from coinbase_insights.health import answering, metrics
+from coinbase_insights.exposition import exposition
+from coinbase_insights.health import answering
 from coinbase_insights.lake.gaps import gaps
 from coinbase_insights.lake.history import collected
 from coinbase_insights.lake.landing import Landing
@@ -143,10 +144,12 @@ def test_row_43_health_is_told_to_this_machine_alone(standing: Standing) -> None
     with answering(0, lambda: standing) as url:
         assert asked(f"{url}/healthz") == (200, "ok\n")
         assert asked(f"{url}/readyz")[0] == 503
-        assert asked(f"{url}/metrics") == (200, metrics(standing))
+        assert asked(f"{url}/metrics") == (200, exposition(standing.counts()))
         assert asked(f"{url}/metrics", "evil.example")[0] == 403
         assert asked(f"{url}/etc/passwd")[0] == 404
-    assert "coinbase_insights_messages_total 3\n" in metrics(standing)
+    with answering(0, lambda: standing, "0.0.0.0") as url:
+        assert asked(f"{url}/healthz", "10.0.0.4") == (200, "ok\n")
+    assert "coinbase_insights_messages_total 3\n" in exposition(standing.counts())
 
 
 @pytest.fixture

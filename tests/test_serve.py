@@ -415,11 +415,11 @@ def test_another_address_needs_a_token_and_lets_in_who_has_it(lake: str) -> None
         both = site.ask("/?token=wrong", Cookie=cookie)
         ready = site.ask("/readyz", Cookie=cookie)[0]
         healthy = site.ask("/healthz")[0], site.ask("/healthz", Host=f"LOCALHOST:{site.port}")[0]
-        probe = (*healthy, site.ask("/metrics")[0])
+        probe = (*healthy, site.ask("/readyz", Host="10.0.0.4")[0], site.ask("/metrics")[0])
 
     assert (without, wrong, bearer, welcome, with_cookie) == (401, 401, 200, 303, 200)
     assert (both[0], "set-cookie" in both[1], ready) == (401, False, 200)
-    assert probe == (200, 200, 401)
+    assert probe == (200, 200, 200, 401)
     assert headers["location"] == "/"
     assert ("Secure" in headers["set-cookie"], "Secure" in by_tls) == (False, True)
     assert f"{site.port}=" in headers["set-cookie"]

@@ -50,7 +50,7 @@ module ingest 'app.bicep' = {
     service: 'ingest'
     common: plain
     identity: identities.ingest
-    command: 'ingest ${chosen} --to ${topic} --journal /home/journal --health-port 8080'
+    command: 'ingest ${chosen} --to ${topic} --journal /home/journal --health-port 8080 --health-host 0.0.0.0'
     healthCheckPath: '/healthz'
     publicNetworkAccess: 'Disabled'
   }
@@ -63,7 +63,7 @@ module relay 'app.bicep' = {
     service: 'relay'
     common: plain
     identity: identities.relay
-    command: 'ingest --from ${topic} --to ${lake} --health-port 8080'
+    command: 'ingest --from ${topic} --to ${lake} --health-port 8080 --health-host 0.0.0.0'
     healthCheckPath: '/healthz'
     publicNetworkAccess: 'Disabled'
   }

@@ -118,9 +118,9 @@ def run(
         pace = settings.speed(speed or "1")
         from .log.replay import replay
 
-        played = replay(kept(Path(source)), pace)
+        played = replay(kept(source), pace)
         watching.start(lambda watch: played, live_state="REPLAY", speed=settings.speed_name(pace))
-        watching.say_if_empty(Path(source))
+        watching.say_if_empty(source)
         return
     refuse_group(group)
     if speed is not None:
@@ -216,7 +216,7 @@ def simulate(
     seconds = None if length is None else settings.duration(length)
     mistakes = parse_faults(faults)
     market = (
-        Recording(recording, kept)
+        Recording(recording, lambda path: kept(str(path)))
         if recording is not None
         else Market(time.time_ns() // 1000, 1 if seed is None else seed)
     )

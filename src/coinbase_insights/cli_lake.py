@@ -6,7 +6,7 @@ import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from .collect import Delivery, Standing
+    from .health import Health
     from .log.segments import Segments
 
 
@@ -65,6 +66,9 @@ def ingest(
         int | None,
         typer.Option("--health-port", min=0, max=65535, metavar="PORT", help="Of /healthz, /readyz and /metrics."),
     ] = None,
+    health_host: Annotated[
+        str, typer.Option("--health-host", metavar="HOST", help="Where --health-port answers; 0.0.0.0 in a container.")
+    ] = "127.0.0.1",
     output: ListFormatOption = ListFormat.LINES,
     length: ForOption = None,
     url: UrlOption = None,
@@ -76,8 +80,8 @@ def ingest(
     commit_seconds = settings.duration(every)
     if source is not None:
         flags = {"-p": product_id, "--all-products": all_products, "--journal": journal, "--journal-limit": limit}
-        _refuse(to, flags | {"--fsync-always": fsync_always, "--health-port": health_port is not None})
-        _relay(source, to, commit_seconds, seconds)
+        _refuse(to, flags | {"--fsync-always": fsync_always})
+        _relay(source, to, commit_seconds, seconds, Probe(health_host, health_port))
         return
     if bool(product_id) == all_products:
         raise UsageError("ingest needs products, or else --all-products.", "Name one: --product-id ETH-USD")
@@ -91,7 +95,6 @@ def ingest(
     live = Feed(address, names, dialect=feed, channel=channel)
     try:
         from .collect import Collect, Pace
-        from .health import answering
 
         kept, delivery = _opened(to, folder, most_bytes)
     except ImportError as error:
@@ -104,8 +107,7 @@ def ingest(
     collect = Collect(kept, delivery, pace)
     tell = _tell_json if output is ListFormat.JSON else _tell
     with ExitStack() as stack:
-        if health_port is not None:
-            say(f"health at {stack.enter_context(answering(health_port, collect.standing))}")
+        _answer(stack, Probe(health_host, health_port), collect.standing)
         asyncio.run(collect.run(live.items(), seconds, tell))
 
 
@@ -169,7 +171,23 @@ def _refuse(to: str, flags: "Mapping[str, object]") -> None:
         raise UsageError("ingest --from a topic goes into a lake.", "Name a folder or an address after --to.")
 
 
-def _relay(source: str, to: str, commit_seconds: float, seconds: float | None) -> None:
+class Probe(NamedTuple):
+    """Where it is asked how it stands."""
+
+    host: str
+    port: int | None
+    """None where nobody asks."""
+
+
+def _answer(stack: ExitStack, probe: Probe, look: "Callable[[], Health]") -> None:
+    """Answer who asks how it stands, as long as the stack lasts."""
+    from .health import answering
+
+    if probe.port is not None:
+        say(f"health at {stack.enter_context(answering(probe.port, look, probe.host))}")
+
+
+def _relay(source: str, to: str, commit_seconds: float, seconds: float | None, probe: Probe) -> None:
     """Land what a topic holds and gets."""
     try:
         from .lake.raw import Raw
@@ -191,7 +209,9 @@ def _relay(source: str, to: str, commit_seconds: float, seconds: float | None) -
         await relay(work, commit_seconds, ended, lambda landed: say(f"{_now()} {landed:,} messages in the lake"), 10.0)
         signalled.cancel()
 
-    asyncio.run(run())
+    with ExitStack() as stack:
+        _answer(stack, probe, work.standing)
+        asyncio.run(run())
 
 
 def verify(

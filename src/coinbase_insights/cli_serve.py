@@ -3,7 +3,6 @@
 import re
 import time
 from collections.abc import AsyncGenerator
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
@@ -180,7 +179,7 @@ def _watched(board: "Board", wanted: Wanted, model: "Model") -> "Watched":
     if wanted.source is not None:
         pace = settings.speed(wanted.speed or "1")
         watch = Watch(watching.pipe, board, live_state="REPLAY", speed=settings.speed_name(pace))
-        return Watched(watch, _played(Path(wanted.source), pace))
+        return Watched(watch, _played(wanted.source, pace))
     return Watched(Watch(watching.pipe, board), *_live(wanted))
 
 
@@ -223,10 +222,10 @@ def _simulated(product_ids: tuple[str, ...], pace: float) -> "Source":
     return items
 
 
-def _played(path: Path, pace: float) -> "Source":
+def _played(source: str, pace: float) -> "Source":
     from .log.replay import replay
 
-    played = replay(kept(path), pace)
+    played = replay(kept(source), pace)
     return lambda watch: played
 
 

@@ -97,7 +97,7 @@ class Watching:
         products = self.pipe.products
         say_late(self._model, [name for name, each in products.items() if self._model.is_late_for(name, each.state)])
 
-    def say_if_empty(self, source: Path) -> None:
+    def say_if_empty(self, source: str) -> None:
         """After a replay without any quote, say where quotes are to be had."""
         pipe = self.pipe
         if pipe.counts.quotes or self._was_stopped or self._seconds is not None:
@@ -155,21 +155,22 @@ def topic(url: str, group: str | None, watching: Watching) -> "Callable[[Watch],
     return shared
 
 
-def kept(path: Path) -> "Iterator[Item]":
+def kept(source: str) -> "Iterator[Item]":
     """Give what was kept in a recording, a folder of them, or a lake, in its order."""
-    if (path / "raw" / "_delta_log").is_dir():
+    path = Path(source)
+    if "://" in source or (path / "raw" / "_delta_log").is_dir():
         try:
             from .lake.history import collected
         except ImportError as error:
             raise lacks("A lake", error) from error
-        return collected(str(path))
+        return collected(source)
     from .log.journal import files, read
 
     files(path)
     return read(path)
 
 
-def _products_in(source: Path, channel: Channel) -> list[str]:
+def _products_in(source: str, channel: Channel) -> list[str]:
     """Name the first products that a recording has quotes of, by its first messages."""
     from .pipe import Pipe
 

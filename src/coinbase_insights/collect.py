@@ -17,6 +17,7 @@ from typing import Protocol
 from msgspec import structs
 
 from .errors import InsightsError, LockedError, StorageError
+from .exposition import Row
 from .log.segments import Segments
 from .message import Item, Lost, Message, Opened
 from .running import in_background, next_signal, race
@@ -94,6 +95,26 @@ class Standing:
     def is_ready(self) -> bool:
         """Whether messages come and are kept."""
         return self.is_connected and self.heard_ago < STALE_AFTER and not self.is_full
+
+    def counts(self) -> tuple[Row, ...]:
+        """Give what there is to count."""
+        return (
+            ("messages_total", "counter", "Messages received since the start.", self.messages),
+            ("connections_total", "counter", "Connections made since the start.", self.connections),
+            ("unstored_total", "counter", "Messages that found no room.", self.unstored),
+            ("connected", "gauge", "Whether there is a connection.", int(self.is_connected)),
+            ("heard_seconds", "gauge", "Seconds since the newest message.", round(self.heard_ago, 3)),
+            ("journal_lines", "gauge", "Offset behind the last line of the journal.", self.journal_end),
+            (
+                "journal_durable_lines",
+                "gauge",
+                "Offset behind the last line on the disk.",
+                self.journal_durable,
+            ),
+            ("journal_bytes", "gauge", "Size of the journal.", self.journal_bytes),
+            ("landed_lines", "gauge", "Offset behind the last line that is in the lake.", self.landed),
+            ("lake_parts", "gauge", "Data files of the lake's raw table.", self.parts),
+        )
 
 
 class Collect:

@@ -1,58 +1,49 @@
 """What other programs ask a running service: is it there, is it ready, how much has it done.
 
 `/healthz` answers as long as the process does; `/readyz` with 503 while no message comes or none can be kept;
-`/metrics` for Prometheus. Loopback only.
+`/metrics` for Prometheus. On this machine alone, unless another address is named: nothing secret is told.
 """
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Protocol
 
-from .collect import Standing
 from .errors import UsageError
-from .exposition import CONTENT_TYPE, exposition
+from .exposition import CONTENT_TYPE, Row, exposition
 
 HOST = "127.0.0.1"
 NAMES = (f"{HOST}:", "localhost:")
 """How a request of this machine names us; a page of somebody else's would name another host (DNS rebinding)."""
 
 
-def metrics(standing: Standing) -> str:
-    """Write what there is to count."""
-    rows = (
-        ("messages_total", "counter", "Messages received since the start.", standing.messages),
-        ("connections_total", "counter", "Connections made since the start.", standing.connections),
-        ("unstored_total", "counter", "Messages that found no room.", standing.unstored),
-        ("connected", "gauge", "Whether there is a connection.", int(standing.is_connected)),
-        ("heard_seconds", "gauge", "Seconds since the newest message.", round(standing.heard_ago, 3)),
-        ("journal_lines", "gauge", "Offset behind the last line of the journal.", standing.journal_end),
-        (
-            "journal_durable_lines",
-            "gauge",
-            "Offset behind the last line on the disk.",
-            standing.journal_durable,
-        ),
-        ("journal_bytes", "gauge", "Size of the journal.", standing.journal_bytes),
-        ("landed_lines", "gauge", "Offset behind the last line that is in the lake.", standing.landed),
-        ("lake_parts", "gauge", "Data files of the lake's raw table.", standing.parts),
-    )
-    return exposition(rows)
+class Health(Protocol):
+    """What there is to know of a service, at one moment."""
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether messages come and are kept."""
+
+    def counts(self) -> Iterable[Row]:
+        """Give what there is to count."""
 
 
 @contextmanager
-def answering(port: int, standing: Callable[[], Standing]) -> Iterator[str]:
-    """Answer on a port of this machine (0 takes a free one) as long as the context lasts; give the address.
+def answering(port: int, look: Callable[[], Health], host: str = HOST) -> Iterator[str]:
+    """Answer on a port (0 takes a free one) as long as the context lasts; give the address.
 
+    On an address of this machine only who calls it by its name is answered; on another one whoever can reach it.
     Raises UsageError when the port is taken.
     """
+    is_own = host == HOST
 
     class Answers(BaseHTTPRequestHandler):
         server_version, sys_version = "coinbase_insights", ""
 
         def do_GET(self) -> None:
-            status, text = _answer(self.path, standing())
-            if not self.headers.get("Host", "").startswith(NAMES):
+            status, text = _answer(self.path, look())
+            if is_own and not self.headers.get("Host", "").startswith(NAMES):
                 status, text = 403, "this is only for this machine\n"
             body = text.encode()
             self.send_response(status)
@@ -65,25 +56,25 @@ def answering(port: int, standing: Callable[[], Standing]) -> Iterator[str]:
             """Nobody wants a line for each look."""
 
     try:
-        server = ThreadingHTTPServer((HOST, port), Answers)
+        server = ThreadingHTTPServer((host, port), Answers)
     except OSError as error:
         raise UsageError(
-            f"{HOST}:{port} cannot be listened on: {error.strerror}.", "Name another --health-port; 0 takes a free one."
+            f"{host}:{port} cannot be listened on: {error.strerror}.", "Name another --health-port; 0 takes a free one."
         ) from error
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True).start()
     try:
-        yield f"http://{HOST}:{server.server_port}"
+        yield f"http://{host}:{server.server_port}"
     finally:
         server.shutdown()
         server.server_close()
 
 
-def _answer(path: str, standing: Standing) -> tuple[int, str]:
+def _answer(path: str, health: Health) -> tuple[int, str]:
     if path == "/healthz":
         return 200, "ok\n"
     if path == "/readyz":
-        return (200, "ready\n") if standing.is_ready else (503, "no message comes, or none can be kept\n")
+        return (200, "ready\n") if health.is_ready else (503, "no message comes, or none can be kept\n")
     if path == "/metrics":
-        return 200, metrics(standing)
+        return 200, exposition(health.counts())
     return 404, "there are /healthz, /readyz and /metrics\n"

@@ -68,7 +68,10 @@ def test_what_goes_through_a_topic_is_in_the_lake_byte_for_byte(topic: Address, 
     journal = journal_of(tmp_path / "journal", items)
     Sending(topic, tmp_path / "journal").land(journal.durable)
     journal.close()
-    drain(topic, tmp_path / "lake", len(items)).close()
+    work = drain(topic, tmp_path / "lake", len(items))
+    standing = work.standing()
+    work.close()
+    assert (standing.landed, standing.waiting, standing.is_ready) == (len(items), 0, True)
     assert list(collected(str(tmp_path / "lake"))) == items
     assert verify(str(tmp_path / "lake"), None).faults == []
 

@@ -4,16 +4,44 @@ import asyncio
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from typing import NamedTuple
 
 from ..errors import StorageError
+from ..exposition import Row
 from ..log.kafka import Address, Reader
 from .compact import compact
 from .landing import COMPACT_AFTER, GROUP_BYTES, GROUP_LINES
 from .raw import Raw
 from .rows import rows
 
+STALE_AFTER = 15.0
+"""Seconds without any message after which it is not ready."""
 WAIT = 0.5
 """Seconds to wait for messages at once."""
+
+
+class Relayed(NamedTuple):
+    """What there is to know of it, at one moment."""
+
+    landed: int
+    """Offset behind the last message that is in the lake."""
+    waiting: int
+    """Messages that were read and are not there yet."""
+    heard_ago: float
+    """Seconds since the last message, or since the start."""
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether messages come; that they cannot be kept ends the process."""
+        return self.heard_ago < STALE_AFTER
+
+    def counts(self) -> tuple[Row, ...]:
+        """Give what there is to count."""
+        return (
+            ("landed_messages", "gauge", "Offset behind the last message that is in the lake.", self.landed),
+            ("waiting_messages", "gauge", "Messages that were read and are not in the lake yet.", self.waiting),
+            ("heard_seconds", "gauge", "Seconds since the newest message.", round(self.heard_ago, 3)),
+        )
 
 
 class Relay:
@@ -37,7 +65,11 @@ class Relay:
         self._reader.seek(self.landed)
         self._lines: list[bytes] = []
         self._size = self._commits = 0
-        self._oldest_at = time.monotonic()
+        self._oldest_at = self._heard_at = time.monotonic()
+
+    def standing(self) -> Relayed:
+        """Tell how it stands."""
+        return Relayed(self.landed, len(self._lines), time.monotonic() - self._heard_at)
 
     def step(self, commit_seconds: float) -> None:
         """Wait for messages, and commit when there are enough or when they have waited long enough."""
@@ -48,6 +80,7 @@ class Relay:
             if offset != expected:
                 raise StorageError(f"{self.log} lacks the messages {expected} to {offset - 1}.")
             self._lines.append(line)
+            self._heard_at = time.monotonic()
             self._size += len(line)
         is_much = len(self._lines) >= GROUP_LINES or self._size >= GROUP_BYTES
         if is_much or time.monotonic() - self._oldest_at >= commit_seconds:

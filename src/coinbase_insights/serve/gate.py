@@ -16,8 +16,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 COOKIE = "coinbase_insights_"
 """With the port behind it: a browser keeps one jar for all ports of a name."""
-WITHOUT_TOKEN = ("/healthz", "/readyz")
-"""What whoever watches over it may ask: they say nothing but yes or no."""
+OF_PROBES = ("/healthz", "/readyz")
+"""What whoever watches over it may ask without the token, by whatever name: they say nothing but yes or no."""
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -75,6 +75,8 @@ class Gate:
     def _refusal(self, scope: Scope) -> Refusal | None:
         headers = Headers(scope=scope)
         host, origin = headers.get("host", "").lower(), headers.get("origin")
+        if self._token and scope["path"] in OF_PROBES and scope["method"] in ("GET", "HEAD"):
+            return None
         if host not in self._hosts:
             return Refusal(403, "this is not the name of this server")
         if origin is not None and origin not in (f"http://{host}", f"https://{host}"):
@@ -84,7 +86,7 @@ class Gate:
             return Refusal(403, "a page of another origin may not ask")
         if scope["method"] not in ("GET", "HEAD"):
             return Refusal(405, "nothing can be changed here: GET and HEAD are all there is")
-        if self._token and scope["path"] not in WITHOUT_TOKEN and not self._has_token(scope, headers):
+        if self._token and not self._has_token(scope, headers):
             return Refusal(401, "a token is needed: ?token=... once in a browser, or Authorization: Bearer ...")
         return None
 
