@@ -7,7 +7,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --for
 	--generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
 rows = $(if $(CHECK),--rows=.reliability/$(1).json)
 SPARKS := $(patsubst requirements/spark/%.in,%,$(wildcard requirements/spark/*.in))
-IMAGE := lake kafka serve warehouse
+IMAGE := lake kafka serve warehouse azure
 CLIENTS := $(patsubst requirements/clients/%.in,%,$(wildcard requirements/clients/*.in))
 
 MAKEFLAGS += --no-print-directory

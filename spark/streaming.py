@@ -4,7 +4,8 @@
 
 `run --group` shows the same figures within a second, on processes of your own; this is for those who have a cluster.
 Each share of the products is a group of Spark's, and what is known of it is the group's state, in CHECKPOINT. So it may
-be killed and started again: every figure gets into TABLE once. For Event Hubs, EVENT_HUBS_CONNECTION has its string.
+be killed and started again: every figure gets into TABLE once. To sign in to Event Hubs it needs a connection string, in
+COINBASE_INSIGHTS_CONNECTION_STRING.
 """
 
 import argparse
@@ -59,7 +60,7 @@ def messages(spark: "SparkSession", words: argparse.Namespace) -> "DataFrame":
     """Read the topic from its beginning on, or from where the checkpoint ends; what is gone meanwhile is an error."""
     found = spark.readStream.format("kafka").option("kafka.bootstrap.servers", words.servers)
     options = {"subscribe": words.topic, "includeHeaders": "true", "startingOffsets": "earliest"}
-    if connection := os.environ.get("EVENT_HUBS_CONNECTION"):
+    if connection := os.environ.get("COINBASE_INSIGHTS_CONNECTION_STRING"):
         options |= {"kafka.security.protocol": "SASL_SSL", "kafka.sasl.mechanism": "PLAIN"}
         options |= {"kafka.sasl.jaas.config": LOGIN.format(connection), "kafka.request.timeout.ms": "60000"}
     return found.options(**options).option("maxOffsetsPerTrigger", words.most).load().selectExpr(*READ)
@@ -80,13 +81,11 @@ def fold(channel: str, count: int) -> Fold:
     def fold_share(key: tuple[int], frames: Iterable["pd.DataFrame"], state: "GroupState") -> Iterator["pd.DataFrame"]:
         import pandas as pd
 
-        from coinbase_insights.engine.product import Product
-
         rows = sorted((row for frame in frames for row in frame.itertuples(index=False)), key=lambda row: row.offset)
         if any(row.partition for row in rows):
             raise ValueError("The topic has several partitions, and so no order. Make it with one.")
         shares = Shares(count, {int(key[0])})
-        pipe = Pipe(channel=channel, product=lambda name, by: Product(name, by) if shares.holds(name) else None)
+        pipe = Pipe(channel=channel, holds=shares.holds)
         if state.exists:
             data, before = state.get
             if before != folded_as:
