@@ -4,7 +4,7 @@
 
 `run --group` shows the same figures within a second, on processes of your own; this is for those who have a cluster.
 Each share of the products is a group of Spark's, and what is known of it is the group's state, in CHECKPOINT. So it may
-be killed and started again: every figure gets into TABLE once. To sign in to Event Hubs it needs a connection string, in
+be killed and started again: every figure gets into TABLE once. Event Hubs is opened with the connection string in
 COINBASE_INSIGHTS_CONNECTION_STRING.
 """
 

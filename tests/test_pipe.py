@@ -13,7 +13,7 @@ import frames
 from coinbase_insights.counts import MOST_KINDS
 from coinbase_insights.engine.insight import Insight
 from coinbase_insights.log.shares import Shares, decode, recall, remember
-from coinbase_insights.message import Item, Lost, Message, Opened
+from coinbase_insights.message import Item, Lost, Message, Opened, Unstored
 from coinbase_insights.pipe import MOST_HELD, Pipe
 from faults.tape import Tape, accounted, nanoseconds, play
 
@@ -238,6 +238,33 @@ def test_a_clock_that_is_wrong_and_a_first_attempt_that_fails_hold_up_nothing(of
     for item in items:
         insights += [product.insight() for product in pipe.take(item)]
     assert len(insights) == 19
+
+
+def book_of(seconds: float, bid: str) -> str:
+    levels = f'"bids":[["{bid}","1"]],"asks":[["2000","1"]]'
+    return f'{{"type":"snapshot","product_id":"ETH-USD",{levels},"time":"{frames.at(seconds)}"}}'
+
+
+def change_of(seconds: float, bid: str) -> str:
+    changes = f'"changes":[["buy","{bid}","1"]]'
+    return f'{{"type":"l2update","product_id":"ETH-USD",{changes},"time":"{frames.at(seconds)}"}}'
+
+
+def test_no_book_is_trusted_behind_messages_that_could_not_be_kept() -> None:
+    tape = Tape().raw(1, book_of(1, "1000")).raw(2, change_of(2, "1001"))
+    tape.items.append(Unstored(nanoseconds(3), 5))
+    tape.raw(4, change_of(4, "1002")).raw(5, book_of(5, "1003"))
+
+    pipe, insights = play(tape, Pipe(["ETH-USD"], channel="level2"))
+
+    assert [insight.best_bid for insight in insights] == ["1000", "1001", "1003"]
+    assert (pipe.counts.missed, pipe.counts.gaps) == (5, 1)
+
+
+def test_numbers_of_another_connection_are_new_behind_messages_that_could_not_be_kept() -> None:
+    items: list[Item] = [advanced(1000, "heartbeats", 0), advanced(1001), Unstored(nanoseconds(2), 5)]
+
+    assert len(folded([*items, advanced(7, seconds=3)])) == 2
 
 
 def test_zeros_behind_a_price_do_not_shut_its_product_out() -> None:

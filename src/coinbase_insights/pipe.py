@@ -216,6 +216,8 @@ class Pipe:
         """A connection has begun, or has ended, or its messages were not kept."""
         if isinstance(item, Unstored):
             self.counts.missed += item.count
+            if self._reader is not None:
+                self._reader.forget()
         if not isinstance(item, Opened):
             self._break()
             return

@@ -20,6 +20,7 @@ from coinbase_insights.lake.relay import Relay
 from coinbase_insights.lake.verify import verify
 from coinbase_insights.log.kafka import Address, Reader, Sending, address
 from coinbase_insights.log.segments import Segments
+from coinbase_insights.log.topic_line import item_of
 from coinbase_insights.message import Item, Lost, Message, Opened, Unstored
 
 pytestmark = pytest.mark.timeout(180)
@@ -84,6 +85,26 @@ def test_a_second_sender_goes_on_where_the_topic_ends(topic: Address, tmp_path: 
     journal.close()
     assert Reader(topic).range() == (0, 100)
     assert again.landed == 100
+
+
+def test_messages_that_a_topic_has_no_longer_are_one_line_that_says_how_many(
+    broker: Broker, topic: Address, tmp_path: Path
+) -> None:
+    journal = journal_of(tmp_path, [message(number) for number in range(10)])
+    Sending(topic, tmp_path).land(journal.durable)
+    journal.close()
+    broker.forget(topic, 7)
+    reader = Reader(topic)
+    reader.seek(2)
+    lines: list[tuple[int, bytes]] = []
+    while len(lines) < 4:
+        lines += reader.read(100, 1.0)
+    reader.close()
+
+    (at, gone), *rest = [(offset, item_of(line)) for offset, line in lines]
+    assert isinstance(gone, Unstored)
+    assert (at, gone.count) == (6, 5)
+    assert rest == [(number, message(number)) for number in (7, 8, 9)]
 
 
 def test_row_32_a_broker_that_is_killed_and_started_again_gets_each_line_once(

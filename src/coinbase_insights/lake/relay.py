@@ -78,7 +78,7 @@ class Relay:
         for offset, line in self._reader.read(1_000, WAIT):
             expected = self.landed + len(self._lines)
             if offset != expected:
-                raise StorageError(f"{self.log} lacks the messages {expected} to {offset - 1}.")
+                raise StorageError(f"{self.log} has the messages from {expected} on no longer.")
             self._lines.append(line)
             self._heard_at = time.monotonic()
             self._size += len(line)

@@ -87,6 +87,8 @@ class Reader:
         """Look whether there is such a topic; where no partition is named, it must have one. Raises StorageError."""
         self._where = where
         self._number = partition or 0
+        self._next = 0
+        """Offset of the message that is to come."""
         self._consumer = Consumer(
             client(where)
             | {
@@ -112,11 +114,40 @@ class Reader:
 
     def seek(self, offset: int) -> None:
         """Go on reading from an offset."""
+        self._next = offset
         self._consumer.assign([TopicPartition(self._where.topic, self._number, offset)])
 
     def read(self, most_lines: int, seconds: float) -> list[tuple[int, bytes]]:
-        """Wait for messages for so long, and give them with their offsets, each as a line of a journal."""
-        return [(int(message.offset() or 0), _line(message)) for message in self._consume(most_lines, seconds)]
+        """Wait for messages for so long, and give them with their offsets, each as a line of a journal.
+
+        Messages that the topic has no longer are one line, which says how many, with the offset of the last of them.
+        """
+        lines: list[tuple[int, bytes]] = []
+        for message in self._ask(lambda: self._consumer.consume(most_lines, seconds)):
+            error = message.error()
+            if error is not None:
+                lines.append(self._gone(error))
+                break
+            offset, line = int(message.offset() or 0), _line(message)
+            if offset > self._next:
+                lines.append(self._missing(offset, int(line.partition(b"\t")[0])))
+            lines.append((offset, line))
+            self._next = offset + 1
+        return lines
+
+    def _gone(self, error: KafkaError) -> tuple[int, bytes]:
+        """Go on with the oldest message where the broker has the next one no longer. Raises StorageError otherwise."""
+        low = self.range()[0] if error.code() == KafkaError._AUTO_OFFSET_RESET else 0
+        if low <= self._next:
+            raise away(self._where, error)
+        missing = self._missing(low, time.time_ns())
+        self.seek(low)
+        return missing
+
+    def _missing(self, offset: int, stamp: int) -> tuple[int, bytes]:
+        """Give the line for the messages before an offset, which nobody will ever have."""
+        logger.warning("the topic %s has its messages %d to %d no longer", self._where.topic, self._next, offset - 1)
+        return offset - 1, encode(Unstored(stamp, offset - self._next, is_damage=True))
 
     def keyed(self, most: int, seconds: float) -> list[tuple[bytes, bytes]]:
         """Wait for messages for so long, and give their keys and values."""

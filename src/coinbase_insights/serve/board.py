@@ -58,7 +58,9 @@ class Board:
         """Nothing: `show` does."""
 
     def show(self, view: View) -> None:
-        """Let all pages see this."""
+        """Let all pages see this. A product that is no longer in it is with another member of a group."""
+        for name in self._names() - {product.product_id for product in view.products}:
+            self._points.pop(name, None)
         for product in view.products:
             if product.insight is not None and product.product_id in self._changed:
                 self._bring_up(product.product_id, point(product.insight, view.gaps))
@@ -68,6 +70,9 @@ class Board:
         self.frames += 1
         seen, self._next = self._next, asyncio.Event()
         seen.set()
+
+    def _names(self) -> set[str]:
+        return set() if self.view is None else {product.product_id for product in self.view.products}
 
     def end(self) -> None:
         """Let every page know that there is no more to come."""

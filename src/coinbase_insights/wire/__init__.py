@@ -26,6 +26,9 @@ class Reader(Protocol):
     def load(self, memory: ReaderMemory) -> None:
         """Go on where another one was saved."""
 
+    def forget(self) -> None:
+        """Messages were lost on the way here: no book is trusted before a new snapshot, and numbers begin anew."""
+
     def read(self, data: bytes) -> list[Event]:
         """Give what one message says; a list that is never empty."""
 

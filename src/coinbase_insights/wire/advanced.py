@@ -93,6 +93,11 @@ class Reader:
         self._next, self._due = memory.next_number, memory.due
         self._told_at, self._leapt_to = memory.told_at, memory.leapt_to
 
+    def forget(self) -> None:
+        """Messages were lost on the way here: no book is trusted before a new snapshot, and numbers begin anew."""
+        self._books.forget()
+        self._next = self._leapt_to = None
+
     def read(self, data: bytes) -> list[Event]:
         """Give what one message says; a message that was lost before it comes first."""
         envelope = decode(_envelope, data)

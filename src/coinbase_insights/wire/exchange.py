@@ -76,6 +76,10 @@ class Reader:
         """Go on where it was saved."""
         self._books.load(memory.books)
 
+    def forget(self) -> None:
+        """Messages were lost on the way here: no book is trusted before a new snapshot."""
+        self._books.forget()
+
     def read(self, data: bytes) -> list[Event]:
         """Give what one message says."""
         message = decode(_message, data)

@@ -32,6 +32,7 @@ function show(frame) {
   showNotes(frame.notes);
   showProducts(frame.products);
   if (frame.figures) showFigures(frame.figures);
+  else if (at("product").textContent !== "—") leave();
 }
 
 const grouped = (count) => count.toLocaleString("en-US");
@@ -192,6 +193,20 @@ function watchOverSilence() {
 // Nothing that was shown is current any more.
 function forget(state, word, why) {
   setState(state, word, why, false);
+  takeAway();
+}
+
+// The product that was shown is no longer here: another member of the group has it.
+function leave() {
+  takeAway();
+  ["product", "max_spread"].forEach((name) => put(name, "—"));
+  ["own", "max_spread_time", "why"].forEach((name) => put(name, ""));
+  at("known").hidden = true;
+  document.querySelectorAll("#windows tbody td").forEach((cell) => { cell.textContent = cell.textContent && "—"; });
+  charts.clear();
+}
+
+function takeAway() {
   ["best_bid", "best_ask", "spread", "forecast", "mid_price", "best_bid_size", "best_ask_size"].forEach((name) => put(name, "—"));
   ["band", "target_time", "held"].forEach((name) => put(name, ""));
   put("skill", "waiting for data");
