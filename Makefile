@@ -101,7 +101,7 @@ lock: .venv/.dev ## pin what pyproject.toml asks for (ARGS=--upgrade: at the new
 		$(COMPILE) $(ARGS) requirements/spark/$$name.in pyproject.toml --extra lake --extra spark \
 		--output-file requirements/spark/$$name.txt || exit 1; \
 	done
-	@$(COMPILE) $(ARGS) requirements/infra.in --override requirements/infra.override.txt --output-file requirements/infra.txt
+	@$(COMPILE) $(ARGS) requirements/infra.in --override requirements/infra.override.in --output-file requirements/infra.txt
 
 clean: ## remove all that was made, .venv too
 	@rm -rf .venv .venv-clients .venv-spark .venv-infra .components .reliability .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache dist

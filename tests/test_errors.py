@@ -7,7 +7,7 @@ from coinbase_insights.errors import InsightsError
 
 EXIT_CODES = {
     "InsightsError": 1, "UsageError": 2, "UnknownProductError": 2, "RefusedError": 1, "UnreachableError": 1,
-    "RecordingError": 2, "ModelError": 2, "StorageError": 4, "DamagedError": 4, "LockedError": 5,
+    "RecordingError": 2, "ModelError": 2, "StorageError": 4, "NoTableError": 4, "DamagedError": 4, "LockedError": 5,
 }  # fmt: skip
 
 

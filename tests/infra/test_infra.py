@@ -180,13 +180,23 @@ def test_the_apps_run_commands_that_there_are() -> None:
         assert {word for word in words if word.startswith("-")} <= known
 
 
+READ_BY_AZURE = {
+    "AZURE_CLIENT_ID",  # learn.microsoft.com/python/api/overview/azure/identity-readme
+    "WEBSITES_CONTAINER_STOP_TIME_LIMIT",  # learn.microsoft.com/azure/app-service/reference-app-settings
+    "WEBSITES_ENABLE_APP_SERVICE_STORAGE",
+    "WEBSITES_PORT",
+}
+
+
 def test_the_apps_are_given_settings_that_somebody_reads() -> None:
     commands: Any = get_command(app)
     told = re.findall(r"(COINBASE_INSIGHTS_\w+):", (INFRA / "modules/apps.bicep").read_text())
+    for_azure = re.findall(r"^  ([A-Z_]+): ", (INFRA / "modules/app.bicep").read_text(), re.MULTILINE)
 
     read = {each.envvar for command in commands.commands.values() for each in command.get_params(Context(commands))}
     assert told
     assert {*told} <= read
+    assert {*for_azure} == READ_BY_AZURE
 
 
 def test_the_views_are_the_tables_of_the_lake() -> None:
