@@ -137,6 +137,12 @@ def test_what_is_no_single_question_is_refused(query: str, built: str) -> None:
         ask(built, query)
 
 
+@pytest.mark.parametrize("query", ["explain analyze create table t as select 1 a", "explain drop view bars", "explain"])
+def test_explain_explains_questions_alone(built: str, query: str) -> None:
+    with pytest.raises(UsageError):
+        ask(built, query)
+
+
 def test_explain_draws_its_plan_in_lines(built: str) -> None:
     done = ask_for(built, "explain select * from bars")
 

@@ -130,11 +130,14 @@ def test_no_other_database_is_shown_who_we_are(text: str) -> None:
     assert not Warehouse.parse(text).wants_token
 
 
-def test_how_to_verify_may_be_said_and_who_signs_in_must_be() -> None:
-    chosen = Warehouse.parse(f"{AT_AZURE}?sslmode=require&connect_timeout=5").with_token("t", "f")
+def test_nothing_leads_a_token_elsewhere_and_who_signs_in_must_be_said() -> None:
+    chosen = Warehouse.parse(f"{AT_AZURE}?connect_timeout=5").with_token("t", "f")
     nobody = Warehouse.parse("postgresql://wh.postgres.database.azure.com/insights")
 
-    assert chosen.target.endswith("?sslmode=require&connect_timeout=5")
+    assert chosen.target.endswith("?sslmode=verify-full&sslrootcert=f&connect_timeout=5")
+    for more in ("host=evil.example", "hostaddr=10.0.0.1", "connect_timeout=5&sslmode=disable", "%68ost=evil"):
+        with pytest.raises(UsageError, match="cannot be said of an address that is shown a token"):
+            Warehouse.parse(f"{AT_AZURE}?{more}").with_token("t", "f")
     with pytest.raises(UsageError, match="does not say as whom to sign in"):
         nobody.with_token("t", "f")
 

@@ -38,13 +38,17 @@ from coinbase_insights.lake.repair import set_aside
 from coinbase_insights.lake.tables import BARS, BUILT, schema
 from coinbase_insights.message import Lost
 from coinbase_insights.pipe import Pipe
+from coinbase_insights.serve import server
+from coinbase_insights.serve.app import application
 from coinbase_insights.serve.asked import TIMES, Choice, Order, Place, choice_of
 from coinbase_insights.serve.board import Board
 from coinbase_insights.serve.frame import Frame, figures, frame
+from coinbase_insights.serve.gate import Gate
 from coinbase_insights.serve.history import History
 from coinbase_insights.serve.openapi import openapi
 from coinbase_insights.show.screen import screen
 from coinbase_insights.show.view import LineState
+from coinbase_insights.watch import Watch
 from lakes import lake_of, long_walk
 from site_of import PROGRAM, Site, serving, typed
 from views import BTC, ETH, FEW_QUOTES, NO_QUOTES, NO_SIZES, SHIB, Market, view
@@ -451,6 +455,49 @@ def test_a_viewer_that_is_dead_holds_up_nobody_and_the_end_comes_at_once(lake: s
     assert (site.process.returncode, took < 3.0) == (0, True)
 
 
+def test_a_connection_that_asks_nothing_whole_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "PATIENCE", 0.2)
+
+    async def ask_half() -> list[bytes]:
+        listener = server.listen("127.0.0.1", 0)
+        board = Board()
+        serving = asyncio.create_task(server.serve(application(board, None), listener, server.Work(board, None, None)))
+        got = []
+        for half in (b"", b"GET /healthz HTTP/1.1\r\nHost: x\r\n", b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET"):
+            reader, writer = await asyncio.open_connection(*listener.getsockname())
+            writer.write(half)
+            async with asyncio.timeout(10):
+                with suppress(ConnectionError):
+                    while part := await reader.read(1000):
+                        got.append(part)
+            writer.close()
+        serving.cancel()
+        with suppress(asyncio.CancelledError):
+            await serving
+        return got
+
+    assert b"".join(asyncio.run(ask_half())).count(b"HTTP/1.1 200") == 1
+
+
+@pytest.mark.parametrize("others", ['prefs={"a":1}', "x[]=1", "flag", "a=b c"])
+def test_cookies_of_others_lock_nobody_out(others: str) -> None:
+    asked: list[int] = []
+    gate = Gate(application(Board(), None), frozenset({"x"}), TOKEN, 80)
+
+    async def send(message: Any) -> None:
+        asked.append(message.get("status", 0))
+
+    async def receive() -> Any:
+        return {"type": "http.request"}
+
+    cookie = f"{others}; coinbase_insights_80={TOKEN}".encode()
+    headers = [(b"host", b"x"), (b"cookie", cookie)]
+    scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": headers}
+    asyncio.run(gate({**scope, "http_version": "1.1", "scheme": "http", "root_path": ""}, receive, send))
+
+    assert asked[0] == 200
+
+
 def test_health_readiness_and_metrics_are_told(site: Site) -> None:
     assert site.ask("/healthz")[0] == 200
     assert site.ask("/readyz")[0] == 503  # What has ended is not fresh.
@@ -526,10 +573,13 @@ def test_a_viewer_that_was_slow_gets_the_newest_frame_and_none_that_it_missed() 
 def test_points_before_and_after_a_gap_are_told_apart() -> None:
     board, pipe, walk = Board(), Pipe(channel="ticker"), long_walk(3.0)
     lost = [item.received_at // 1000 for item in walk if isinstance(item, Lost)]
+    watch = Watch(pipe, board)
 
     for item in walk:
         for product in pipe.take(item):
-            board.insight(product, pipe)
+            watch.folded(product)
+        if isinstance(item, Lost):
+            board.show(watch.seen())
 
     points = board.points("ETH-USD")
     assert len(lost) > 1

@@ -204,7 +204,7 @@ def _names(host: str, port: int, others: list[str]) -> frozenset[str]:
             raise UsageError(
                 f"{other[:60]!a} is no name of a server.", "Write it as insights.example.com, or with :PORT."
             )
-    names = {_address(each, port) for each in (*LOOPBACK, host)} | {each.lower() for each in others}
+    names = {_address(each, port) for each in (*LOOPBACK, host.lower())} | {each.lower() for each in others}
     return frozenset(names | ({name.removesuffix(":80") for name in names}))
 
 

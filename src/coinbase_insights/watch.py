@@ -71,6 +71,8 @@ class Watch:
         self._since = time.time_ns() // 1000
         self._began = self._heard_at = time.monotonic()
         self._quote_at: dict[str, float] = {}
+        self._gaps_at: dict[str, int] = {}
+        """How many gaps there had been when the newest quote of each product was folded."""
         self._lost: Lost | None = None
         self._lost_at = 0.0
         self._is_heard = False
@@ -134,6 +136,7 @@ class Watch:
     def folded(self, product: Product) -> None:
         """A quote of this product was folded: let it be shown."""
         self._quote_at[product.product_id] = self._heard_at
+        self._gaps_at[product.product_id] = self.pipe.counts.gaps
         self._sink.insight(product, self.pipe)
 
     def _line(self, item: Line) -> None:
@@ -237,7 +240,6 @@ class Watch:
             duplicates=counts.duplicates,
             missed=counts.missed,
             reconnects=counts.reconnects,
-            gaps=counts.gaps,
             is_known=self._line_state(now) not in ("CONNECTING", "STALE"),
             notes=tuple(self.notes),
         )
@@ -261,6 +263,7 @@ class Watch:
             known,
             None if quote_at is None else now - quote_at,
             _thinned(product) if self._sink.draws else (),
+            self._gaps_at.get(product_id, 0),
         )
 
     @property

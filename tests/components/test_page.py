@@ -141,6 +141,14 @@ def test_a_line_of_the_chart_ends_where_nothing_is_known_and_begins_again(seen: 
     assert [point.get("color") for point in drawn] == [None, "transparent", "transparent", None]
 
 
+def test_bars_have_the_decimals_of_their_prices(seen: Seen) -> None:
+    numbers = [8.5e-7, 0.0000012345, 0.1 + 0.2, 67479.645, 12.0]
+
+    places = seen.page.evaluate("async (numbers) => numbers.map((await import('/history.js')).placesOf)", numbers)
+
+    assert places == [8, 10, 1, 3, 0]
+
+
 def test_a_lake_that_is_gone_is_said_and_not_called_empty(browser: Browser, lake: str, tmp_path: Path) -> None:
     shutil.copytree(lake, tmp_path / "lake")
     with serving("--lake", str(tmp_path / "lake")) as site:

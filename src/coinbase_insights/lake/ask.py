@@ -1,5 +1,6 @@
 """Questions in SQL about the tables of a lake, answered by DuckDB; nothing but these tables can be read, or written."""
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -15,8 +16,8 @@ from .sums import LOG
 from .tables import TABLES, Table
 from .times import ALWAYS, Stretch, Times
 
-QUESTIONS = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
-"""The kinds of statements that only ask; `show`, `describe` and `summarize` are of the first kind too."""
+_EXPLAIN = re.compile(r"\s*explain\s+(?:analyze\s+)?", re.IGNORECASE).match
+"""Before a question: it asks too. Before anything else it would do that."""
 
 
 class OpenTables:
@@ -53,8 +54,9 @@ class OpenTables:
         Raises UsageError when it cannot be answered, and StorageError, also later, when a part is damaged or gone.
         """
         with self._understanding():
-            statements = self._connection.extract_statements(query)
-            if len(statements) != 1 or statements[0].type not in QUESTIONS:
+            explained = _EXPLAIN(query)
+            statements = self._connection.extract_statements(query[explained.end() :] if explained else query)
+            if len(statements) != 1 or statements[0].type is not duckdb.StatementType.SELECT:
                 raise UsageError(
                     "That is no single question.", 'Ask for rows, one question at a time: "select * from bars".'
                 )

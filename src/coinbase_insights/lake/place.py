@@ -9,7 +9,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 from secrets import token_hex
-from typing import Protocol
+from typing import IO, Protocol, cast
 
 import obstore
 from obstore.exceptions import AlreadyExistsError
@@ -32,6 +32,9 @@ class Place(Protocol):
 
     def read(self, name: str) -> bytes:
         """Give a file. Raises FileNotFoundError."""
+
+    def open(self, name: str) -> IO[bytes]:
+        """Open a file, of which only some bytes are wanted. Raises FileNotFoundError."""
 
     def tree(self) -> list[str]:
         """Give the names of all files, those in folders too, in their order."""
@@ -94,6 +97,10 @@ class Folder:
         """Give the names of all files, those in folders too, in their order."""
         return sorted(path.relative_to(self.root).as_posix() for path in self.root.rglob("*") if not path.is_dir())
 
+    def open(self, name: str) -> IO[bytes]:
+        """Open a file, of which only some bytes are wanted. Raises FileNotFoundError."""
+        return (self.root / name).open("rb")
+
     def names(self, folder: str = "") -> list[str]:
         """Give the names of the files right in a folder, without it, in their order."""
         path = self.root / folder
@@ -143,6 +150,10 @@ class Store:
     def read(self, name: str) -> bytes:
         """Give a file. Raises FileNotFoundError."""
         return bytes(obstore.get(self._store, name).bytes())
+
+    def open(self, name: str) -> IO[bytes]:
+        """Open a file, of which only some bytes are wanted. Raises FileNotFoundError."""
+        return cast(IO[bytes], obstore.open_reader(self._store, name))
 
     def names(self, folder: str = "") -> list[str]:
         """Give the names of the files right in a folder, without it, in their order."""

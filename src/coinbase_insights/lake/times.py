@@ -1,7 +1,8 @@
 """When the rows of each part of a table are, so that of a stretch of time no other part is read.
 
 The table's log does not say it (delta.py); the end of each part does, and a part never changes, for its name is the
-sum of its bytes. So each is read once, and what it said is remembered.
+sum of its bytes. So each end is read once, and what it said is remembered. Whether the part is whole is seen when its
+rows are read.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -11,8 +12,10 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
+from obstore.exceptions import BaseError
 
 from .delta import Delta
+from .place import Place
 
 BEGIN = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -49,18 +52,18 @@ class Times:
         self._known: dict[str, list[Group] | None] = {}
 
     def look(self, table: Delta) -> None:
-        """Read the parts that are new, and forget those that are gone. Raises StorageError."""
+        """Read the ends of the parts that are new, and forget those that are gone."""
         known = self._known
+        names = [part.name for part in table.parts()]
         self._known = {
-            part.name: known[part.name] if part.name in known else groups(table.bytes_of(part), self._column)
-            for part in table.parts()
+            name: known[name] if name in known else groups(table.place, name, self._column) for name in names
         }
 
     def enough(self, rows: int, within: Stretch, *, newest: bool) -> tuple[Stretch, int]:
         """Give the begin of a stretch, or its end, in which about so many rows lie, and about how many there are.
 
-        Where that is not known, or where there are not so many, it is the stretch itself. Whoever needs so many rows
-        counts what is found, and asks for more: groups may overlap in time.
+        Where there are not so many, it is the stretch itself. Whoever needs so many rows counts what is found, and
+        asks for more: groups may overlap in time.
         """
         sign = -1 if newest else 1
         ends = sorted(
@@ -72,7 +75,7 @@ class Times:
         found = 0
         for (_, count), (following, _) in pairwise(ends):
             found += count
-            if found >= rows and None not in self._known.values():
+            if found >= rows:
                 end = sign * (following - 1)
                 return (within._replace(first=end) if newest else within._replace(last=end)), found
         return within, sum(count for _, count in ends)
@@ -93,9 +96,13 @@ class Times:
         return known is None or any(map(within.has, known))
 
 
-def groups(data: bytes, column: str) -> list[Group] | None:
-    """Give the groups of rows of a part; None where it does not say their times."""
-    metadata = pq.ParquetFile(pa.BufferReader(data)).metadata
+def groups(place: Place, name: str, column: str) -> list[Group] | None:
+    """Give the groups of rows of a part; None where it does not say their times: then it may hold any."""
+    try:
+        with place.open(name) as file:
+            metadata = pq.ParquetFile(file).metadata
+    except (OSError, pa.ArrowException, BaseError):
+        return None
     found = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
     number = metadata.schema.names.index(column)
     said = [(group.num_rows, group.column(number).statistics) for group in found]

@@ -122,7 +122,10 @@ class Answers:
         """A frame a few times a second, as server-sent events."""
         if self._board.viewers >= MOST_VIEWERS:
             return JSONResponse({"error": f"{MOST_VIEWERS} pages look already", "hint": "close one"}, 503)
-        frames = self._board.stream(product_asked_for(request.query_params))
+        product_id = product_asked_for(request.query_params)
+        if request.method == "HEAD":
+            return Response(media_type="text/event-stream")
+        frames = self._board.stream(product_id)
         events = (EVENT % frame async for frame in frames)
         return StreamingResponse(events, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
@@ -138,7 +141,7 @@ class Answers:
             return Response(status_code=304, headers=headers)
         page = await self._beside(self._history.page, choice)
         if page.following is not None:
-            following = request.url.include_query_params(after=page.following)
+            following = request.url.include_query_params(after=page.following).remove_query_params("token")
             headers["Link"] = f'<{following.path}?{following.query}>; rel="next"'
         return Response(page.body, media_type=TYPES[choice.output], headers=headers)
 

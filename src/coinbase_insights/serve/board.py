@@ -63,7 +63,7 @@ class Board:
             self._points.pop(name, None)
         for product in view.products:
             if product.insight is not None and product.product_id in self._changed:
-                self._bring_up(product.product_id, point(product.insight, view.gaps))
+                self._bring_up(product.product_id, point(product.insight, product.gaps))
         self._changed.clear()
         self._encoded.clear()
         self.view = view

@@ -166,7 +166,7 @@ def figures(view: View, product: ProductView) -> Figures:
         verdict=live.skill.verdict if live else None,
         skill=verdict(live.skill) if live else "waiting for data",
         held=_held(live),
-        point=point(insight, view.gaps) if insight else None,
+        point=point(insight, product.gaps) if insight else None,
     )
 
 

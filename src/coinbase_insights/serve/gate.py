@@ -6,11 +6,11 @@ rebinding), or from its own origin. Neither gets anything. What is sent may load
 
 import hmac
 from collections.abc import Mapping
-from http.cookies import CookieError, SimpleCookie
 from typing import NamedTuple
 from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -50,9 +50,6 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request in, or say why not."""
-        if scope["type"] == "lifespan":
-            await self._app(scope, receive, send)
-            return
 
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -63,9 +60,7 @@ class Gate:
             await send(message)
 
         answer: ASGIApp = self._app
-        if scope["type"] != "http":
-            answer = JSONResponse({"error": "there is no WebSocket here"}, 403)
-        elif (refusal := self._refusal(scope)) is not None:
+        if (refusal := self._refusal(scope)) is not None:
             allow = {"Allow": "GET, HEAD"} if refusal.status == 405 else None
             answer = JSONResponse({"error": refusal.error}, refusal.status, allow)
         elif self._token and scope["path"] == "/" and "token" in _query(scope):
@@ -115,8 +110,4 @@ def _query(scope: Scope) -> dict[str, list[str]]:
 
 
 def _cookie(text: str, name: str) -> str:
-    try:
-        found = SimpleCookie(text).get(name)
-    except CookieError:
-        return ""
-    return "" if found is None else found.value
+    return cookie_parser(text).get(name, "")

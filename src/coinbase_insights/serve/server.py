@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from ..errors import UsageError
 from ..message import Item
@@ -20,10 +21,50 @@ FRAME = 0.25
 """Seconds between two frames at the least."""
 SLOWEST = 1.0
 """Seconds between two frames at the most: how old a quote is changes too."""
+PATIENCE = 30.0
+"""Seconds that a connection gets to send a whole request."""
+MOST_CONNECTIONS = 2000
 GRACE = 1
 """Seconds that pages get at the end."""
 Source = Callable[[Watch], AsyncGenerator[Item]]
 Check = Callable[[], list[str]]
+
+
+class Patience(H11Protocol):
+    """A connection that is closed when it has asked nothing for long; h11 alone would wait for ever."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
+        """Take it, if there are not too many."""
+        super().connection_made(transport)
+        self._due = self.loop.call_later(PATIENCE, self._give_up)
+        if len(self.connections) > most_connections():
+            transport.abort()
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request."""
+        self._due.cancel()
+        self._due = self.loop.call_later(PATIENCE, self._give_up)
+        super().on_response_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait no longer."""
+        self._due.cancel()
+        super().connection_lost(exc)
+
+    def _give_up(self) -> None:
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is None or cycle.response_complete:
+            self.transport.abort()
+
+
+def most_connections() -> int:
+    """Give how many may be open at once, so that files and the lake can be opened all the same."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit.
+        return MOST_CONNECTIONS
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return MOST_CONNECTIONS if allowed == resource.RLIM_INFINITY else max(10, min(MOST_CONNECTIONS, allowed - 100))
 
 
 class Server(uvicorn.Server):
@@ -57,6 +98,7 @@ async def serve(app: ASGIApp, listener: socket.socket, work: "Work") -> None:
         server_header=False,
         timeout_graceful_shutdown=GRACE,
         timeout_keep_alive=30,
+        http=Patience,
         ws="none",
     )
     server = Server(config)

@@ -31,6 +31,8 @@ class ProductView(msgspec.Struct, frozen=True):
     """Seconds since the newest quote reached us, by the monotonic clock; None while there is none."""
     history: tuple[tuple[float, float], ...] = ()
     """(seconds before now, mid-price), oldest first, of the last 15 minutes."""
+    gaps: int = 0
+    """How often the line had been down, or had lost a message, when the newest quote was folded."""
 
 
 class View(msgspec.Struct, frozen=True):
@@ -56,8 +58,6 @@ class View(msgspec.Struct, frozen=True):
     missed: int = 0
     """Messages that the exchange numbered and that did not reach us."""
     reconnects: int = 0
-    gaps: int = 0
-    """How often the line was down, or lost a message."""
     is_known: bool = True
     """Whether what was known last is still what holds: not while the line is down, nor when it ended so."""
     notes: tuple[str, ...] = ()

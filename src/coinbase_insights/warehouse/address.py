@@ -15,6 +15,8 @@ _POSTGRES = re.compile(
 ).fullmatch
 """As libpq reads it (postgresql.org/docs/current/libpq-connect.html): user, password, hosts, database, parameters."""
 
+HARMLESS = ("application_name", "connect_timeout")
+"""What may be said beside a token: others could lead it to somebody else (`host`), or past TLS (`sslmode`)."""
 _AZURE = re.compile(r"[a-z0-9-]+\.postgres\.database\.azure\.com(?::\d+)?", re.ASCII | re.IGNORECASE).fullmatch
 _MSSQL = re.compile(
     r"mssql://(?:([^\s/@:?#]+)(?::([^\s/@?#]*))?@)?([\w.-]+)(?::(\d{1,5}))?/([^\s/@?#]+)(?:\?([^\s?#]+))?"
@@ -94,8 +96,15 @@ class Address(NamedTuple):
             )
         user, _, host, database, more = match.groups(default="")
         is_verified = f"sslmode=verify-full&sslrootcert={quote(authorities, safe='')}"
-        parameters = more if "sslmode=" in more else f"{is_verified}{'&' if more else ''}{more}"
-        target = f"postgresql://{user}:{quote(token, safe='')}@{host}/{database}?{parameters}"
+        unfit = [name for name in (each.partition("=")[0] for each in more.split("&") if each) if name not in HARMLESS]
+        if unfit:
+            raise UsageError(
+                f"{unfit[0][:40]!a} cannot be said of an address that is shown a token.",
+                f"Behind the question mark may be {' and '.join(HARMLESS)}; or name a password.",
+            )
+        target = (
+            f"postgresql://{user}:{quote(token, safe='')}@{host}/{database}?{is_verified}{'&' if more else ''}{more}"
+        )
         return self._replace(target=target, secrets=(token, quote(token, safe="")))
 
     def with_password(self, password: str) -> Self:

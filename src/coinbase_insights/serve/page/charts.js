@@ -168,8 +168,7 @@ function secondsOf(points) {
 
 // Whether nothing is known between two points that follow each other.
 function isApart(before, point) {
-  const seconds = second(point) - second(before);
-  return seconds > LONGEST_QUIET || (seconds > 1 && point[10] !== before[10]);
+  return second(point) - second(before) > LONGEST_QUIET || point[10] !== before[10];
 }
 
 // A line through points, drawn so many seconds later than they are; it ends where nothing is known, and begins again.
@@ -187,6 +186,8 @@ function bandOf(points) {
   return points.flatMap((point, number) => {
     const time = second(point) + HORIZON;
     const found = point[4] === null ? { time } : { time, low: point[4], high: point[5] };
-    return number && isApart(points[number - 1], point) ? [{ time: second(points[number - 1]) + HORIZON + 1 }, found] : [found];
+    const before = points[number - 1];
+    const ends = before && isApart(before, point) && second(point) - second(before) > 1;
+    return ends ? [{ time: second(before) + HORIZON + 1 }, found] : [found];
   });
 }

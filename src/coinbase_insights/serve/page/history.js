@@ -10,6 +10,7 @@ const NEWEST = 500; // Rows of the tables.
 let chart = null;
 let candles = null;
 let asked = 0;
+let isLoading = false;
 const AGAIN = 60000; // Milliseconds after which the lake is asked for what is new.
 
 export function startHistory(products, chosen, trouble) {
@@ -26,13 +27,14 @@ export function startHistory(products, chosen, trouble) {
   const colour = colours();
   candles = chart.addSeries(CandlestickSeries, { upColor: colour.good, downColor: colour.bad, wickUpColor: colour.good, wickDownColor: colour.bad, borderVisible: false });
   at("choice").addEventListener("change", () => load());
-  setInterval(() => { if (!document.hidden) load(true); }, AGAIN);
+  setInterval(() => { if (!document.hidden && !isLoading) load(true); }, AGAIN);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => chart.applyOptions(chartOptions({ seconds: false })));
   load();
 }
 
 async function lookAgain(chosen) {
-  const known = await fetch("/api/products").then((answer) => answer.json()).catch(() => ({ lake: [], lake_trouble: "The server does not answer." }));
+  const answer = await fetch("/api/products").catch(() => null);
+  const known = answer && answer.ok ? await answer.json() : { lake: [], lake_trouble: "The server does not answer." };
   startHistory(known.lake, chosen, known.lake_trouble);
 }
 
@@ -53,6 +55,7 @@ export function onPast(tell) {
 async function load(isAgain = false) {
   asked += 1;
   const mine = asked;
+  isLoading = true;
   const [product, length] = [at("past").value, at("length").value];
   if (!isAgain) at("history-said").textContent = "reading …";
   showDownloads(product, length);
@@ -69,6 +72,8 @@ async function load(isAgain = false) {
   } catch (error) {
     if (mine !== asked) return;
     at("history-said").textContent = `The lake cannot be read now, and what is below may be old: ${error.message}`;
+  } finally {
+    if (mine === asked) isLoading = false;
   }
 }
 
@@ -113,9 +118,14 @@ function withGaps(bars, length) {
   return found;
 }
 
+// Decimals of a number; its last digits may be what is left of reckoning.
+export function placesOf(number) {
+  const [digits, exponent] = Number(number.toPrecision(13)).toExponential().split("e");
+  return Math.max(0, (digits.split(".")[1] || "").length - Number(exponent));
+}
+
 function formatOf(bars) {
-  const places = Math.min(8, Math.max(2, ...bars.slice(-50).map((bar) => (String(bar.close).split(".")[1] || "").length)));
-  return prices(places);
+  return prices(Math.min(11, Math.max(2, ...bars.slice(-50).map((bar) => placesOf(bar.close)))));
 }
 
 function showRows(id, { rows, isAll }, make, nothing) {
