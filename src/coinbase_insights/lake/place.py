@@ -12,9 +12,10 @@ from secrets import token_hex
 from typing import IO, Protocol, cast
 
 import obstore
-from obstore.exceptions import AlreadyExistsError
+from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import from_url
 
+from ..errors import StorageError
 from ..log.segments import sync_path
 
 PARTIAL = ".partial"
@@ -129,8 +130,12 @@ class Store:
     """An object store; what it has acknowledged is its own to keep."""
 
     def __init__(self, url: str) -> None:
-        """Connect to nothing yet."""
-        self._store = from_url(url, client_options={"allow_http": _allows_http()})
+        """Connect to nothing yet. Raises StorageError when this can be no address of a store."""
+        try:
+            self._store = from_url(url, client_options={"allow_http": _allows_http()})
+        except (ValueError, BaseError) as error:
+            said = f"{url[:100]!a} is no address of a lake: {str(error).splitlines()[0][:200]}."
+            raise StorageError(said, "Write a folder, or an address such as az://CONTAINER/FOLDER.") from error
 
     def write(self, name: str, data: bytes) -> None:
         """Keep a file; one of that name is replaced."""
