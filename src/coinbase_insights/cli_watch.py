@@ -1,6 +1,7 @@
 """What `run` and `demo` share, and where what was kept comes from: a recording, a folder of them, or a lake."""
 
 import os
+import re
 import sys
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from itertools import islice
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from .watch import Sink, Watch
 
 TOPIC = "kafka://"
+_STORE = re.compile(r"[a-z][a-z0-9+.-]*://", re.ASCII).match
+"""Begins the address of a lake in an object store."""
 FASTEST_MARKET = 60
 """Times real time; the synthetic market is computed, and a core can do no more."""
 FIRST_LOOK = 10_000
@@ -158,7 +161,7 @@ def topic(url: str, group: str | None, watching: Watching) -> "Callable[[Watch],
 def kept(source: str) -> "Iterator[Item]":
     """Give what was kept in a recording, a folder of them, or a lake, in its order."""
     path = Path(source)
-    if "://" in source or (path / "raw" / "_delta_log").is_dir():
+    if _STORE(source) or (path / "raw" / "_delta_log").is_dir():
         try:
             from .lake.history import collected
         except ImportError as error:
