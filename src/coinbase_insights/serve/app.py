@@ -15,7 +15,7 @@ from ..engine.insight import rfc3339
 from ..errors import InsightsError, NoTableError, StorageError, UsageError
 from ..exposition import CONTENT_TYPE, exposition
 from ..show.view import View
-from .asked import TIMES, TYPES, choice_of, product_asked_for, product_of
+from .asked import TIMES, TYPES, NoPageError, choice_of, product_asked_for, product_of
 from .board import Board
 from .frame import frame
 from .openapi import openapi
@@ -63,7 +63,7 @@ async def _said(_: Request, error: Exception) -> Response:
     """Answer with what is wrong, as the command line would say it."""
     if not isinstance(error, InsightsError):
         raise error
-    statuses = ((UsageError, 400), (NoTableError, 404), (StorageError, 503))
+    statuses = ((NoPageError, 404), (UsageError, 400), (NoTableError, 404), (StorageError, 503))
     status = next((status for kind, status in statuses if isinstance(error, kind)), 500)
     return JSONResponse({"error": error.message, "hint": error.hint}, status)
 

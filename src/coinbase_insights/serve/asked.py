@@ -22,6 +22,8 @@ KEYS = {"bars": ("product_id", "length"), "scores": ("product_id", "forecaster")
 """By what rows of the same time are in order, where that is more than the product."""
 MOST_ROWS = 10_000
 MOST_AFTER = 2400
+CURSOR = f"^[A-Za-z0-9_-]{{1,{MOST_AFTER}}}$"
+"""How `after` is written."""
 TYPES = {
     "json": "application/json",
     "csv": "text/csv; charset=utf-8",
@@ -35,10 +37,15 @@ NAMES = {"bars": (*_OF_ALL, "length"), "scores": _OF_ALL, "gaps": _OF_ALL, "insi
 """The parameters of each table."""
 LENGTHS = ("1m", "5m", "1h")
 _WHOLE = re.compile(r"[0-9]{1,13}", re.ASCII).fullmatch
+_CURSOR = re.compile(CURSOR, re.ASCII).fullmatch
 _EARLIEST, _LATEST = -62_135_596_800_000_000, 253_402_300_799_999_999
 """The first microsecond of the year 1, and the last of the year 9999."""
 _Word = Annotated[str, msgspec.Meta(max_length=400, pattern=r"^[^\x00-\x1f]*$")]
 T = TypeVar("T", bound=str)
+
+
+class NoPageError(UsageError):
+    """It may be written as the end of a page is, and it is none."""
 
 
 class Place(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -137,22 +144,22 @@ def _columns(table: str, text: str | None) -> tuple[str, ...]:
         return ()
     names, there_are = text.split(","), [column.name for column in SHOWN[table].columns]
     for name in names:
-        if name not in there_are or names.count(name) > 1:
-            raise UsageError(
-                f"{name[:40]!a} is no column of {table}, or comes twice.", f"Name some of {', '.join(there_are)}."
-            )
-    return tuple(names)
+        if name not in there_are:
+            raise UsageError(f"{name[:40]!a} is no column of {table}.", f"Name some of {', '.join(there_are)}.")
+    return tuple(dict.fromkeys(names))
 
 
 def _place(table: str, text: str) -> Place:
     """Read where the page before has ended; only what we wrote ourselves, to the letter."""
+    if _CURSOR(text) is None:
+        raise UsageError(f"{text[:40]!a} is no after.", "It is `next` of the page before, as it stands there.")
     try:
         found = msgspec.json.decode(urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=Place)
-        if len(text) <= MOST_AFTER and found.text == text and len(found.key) == len(key_of(table)):
+        if found.text == text and len(found.key) == len(key_of(table)):
             return found
     except ValueError:
         pass
-    raise UsageError(f"{text[:40]!a} is no after.", "It is `next` of the page before, as it stands there.")
+    raise NoPageError(f"{text[:40]!a} is no after of {table}.", "It is `next` of the page before, as it stands there.")
 
 
 def key_of(table: str) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ import msgspec
 
 from .. import __version__
 from ..engine.insight import Insight
-from .asked import LENGTHS, MOST_AFTER, MOST_ROWS, NAMES, TIMES, TYPES, Order, Output
+from .asked import CURSOR, LENGTHS, MOST_ROWS, NAMES, SHOWN, TIMES, TYPES, Order, Output
 from .frame import Frame, Point
 
 PRODUCT = {"type": "string", "pattern": "^[A-Z0-9]{1,20}-[A-Z0-9]{1,20}$", "examples": ["ETH-USD"]}
@@ -16,15 +16,12 @@ PARAMETERS: dict[str, tuple[str, dict[str, Any]]] = {
     "length": ("Bars of this length alone.", {"enum": list(LENGTHS)}),
     "start": ("Rows of this time and later, UTC where no zone is said.", {"type": "string", "format": "date-time"}),
     "end": ("Rows of earlier times only.", {"type": "string", "format": "date-time"}),
-    "columns": (
-        "Only these columns, with a comma between, in this order.",
-        {"type": "string", "examples": ["start,close"]},
-    ),
+    "columns": ("Only these columns, in this order, with commas.", {"type": "string"}),
     "limit": ("How many rows.", {"type": "integer", "minimum": 1, "maximum": MOST_ROWS, "default": 1000}),
     "order": ("By time: the oldest rows first, or the newest.", {"enum": list(get_args(Order)), "default": "asc"}),
     "after": (
         "Rows behind those of the page before: its `next`, or the address in its header Link.",
-        {"type": "string", "pattern": f"^[A-Za-z0-9_-]{{1,{MOST_AFTER}}}$"},
+        {"type": "string", "pattern": CURSOR},
     ),
     "format": ("How to give them.", {"enum": list(get_args(Output)), "default": "json"}),
 }
@@ -85,7 +82,7 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
 
 def _table(name: str) -> dict[str, Any]:
     rows = _object({"rows": {"type": "array", "items": {"type": "object"}}, "next": {"type": ["string", "null"]}})
-    path = _path(f"Rows of the lake's table {name}, by time.", rows, [_of_query(each) for each in NAMES[name]])
+    path = _path(f"Rows of the lake's table {name}, by time.", rows, [_of_query(each, name) for each in NAMES[name]])
     contents = path["get"]["responses"]["200"]["content"]
     contents |= {kind: {"schema": {"type": "string"}} for output, kind in TYPES.items() if output != "json"}
     path["get"]["responses"]["304"] = {"description": "What you have is still right (If-None-Match)."}
@@ -114,6 +111,9 @@ def _of_path() -> dict[str, Any]:
     return {"name": "product_id", "in": "path", "required": True, "schema": PRODUCT}
 
 
-def _of_query(name: str) -> dict[str, Any]:
+def _of_query(name: str, table: str = "") -> dict[str, Any]:
     about, schema = PARAMETERS[name]
+    if name == "columns":
+        word = f"({'|'.join(column.name for column in SHOWN[table].columns)})"
+        schema = schema | {"pattern": f"^{word}(,{word})*$"}
     return {"name": name, "in": "query", "required": False, "description": about, "schema": schema}
