@@ -13,6 +13,9 @@ param location string
 @description('Object id of whoever deploys: may read and write the lake, and administers engine and warehouse.')
 param principalId string
 
+@description('What deploys: User or ServicePrincipal.')
+param principalType string
+
 @description('The products to follow, with a space between them.')
 param products string
 
@@ -26,6 +29,9 @@ param operatorEmail string
 
 @description('In the currency of the subscription. It warns and stops nothing.')
 param monthlyBudget int
+
+@description('First day of the month in which the budget begins, such as 2026-12-01; never another one later.')
+param budgetStart string
 
 @description('Disabled: broker, lake and warehouse are reached from the apps alone. Enabled is for engines, machine learning and your own machine; without an Entra token nobody gets in either way.')
 @allowed(['Enabled', 'Disabled'])
@@ -86,7 +92,7 @@ module logs 'modules/logs.bicep' = {
 module budget 'modules/budget.bicep' = {
   name: 'budget'
   scope: group
-  params: { amount: monthlyBudget, email: operatorEmail }
+  params: { amount: monthlyBudget, email: operatorEmail, startDate: budgetStart }
 }
 
 module images 'modules/images.bicep' = {
@@ -126,6 +132,7 @@ module lake 'modules/lake.bicep' = {
     writer: identities.outputs.relay.principalId
     reader: identities.outputs.serve.principalId
     person: principalId
+    personType: principalType
   }
 }
 

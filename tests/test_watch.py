@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncGenerator, Sequence
 
 import pytest
@@ -140,3 +141,15 @@ def test_a_replay_says_nothing_before_it_knows_its_time() -> None:
 
     asyncio.run(Watch(Pipe(["ETH-USD"]), notes, live_state="REPLAY").run(items()))
     assert notes.states == ["REPLAY", "ENDED"]
+
+
+@pytest.mark.parametrize(("minutes", "state"), [(0, "LIVE"), (10, "STALE")])
+def test_messages_that_a_topic_gives_late_are_as_old_as_they_are(minutes: int, state: str) -> None:
+    notes, received_at = Notes(), time.time_ns() - minutes * 60 * SECOND
+    watch = Watch(Pipe(["ETH-USD"], channel="ticker"), notes)
+    watch.may_lag = True
+    items = [Message(received_at, json.dumps(ticker(number)).encode()) for number in range(2)]
+
+    asyncio.run(watch.run(give(items)))
+
+    assert notes.states[-2:] == [state, "ENDED"]

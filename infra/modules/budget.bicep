@@ -2,8 +2,8 @@
 param amount int
 param email string
 
-@description('First day of the first month; by default this month.')
-param startDate string = utcNow('yyyy-MM-01')
+@description('First day of the first month, such as 2026-12-01. Azure lets nobody change it later.')
+param startDate string
 
 resource budget 'Microsoft.Consumption/budgets@2024-08-01' = {
   name: 'monthly'

@@ -14,11 +14,14 @@ param reader string
 @description('Object id of the person who may do both.')
 param person string
 
+@description('User or ServicePrincipal.')
+param personType string
+
 var roles = loadJsonContent('../roles.json')
 var grants = [
-  { id: writer, role: roles.storageBlobDataContributor }
-  { id: reader, role: roles.storageBlobDataReader }
-  { id: person, role: roles.storageBlobDataContributor }
+  { id: writer, kind: 'ServicePrincipal', role: roles.storageBlobDataContributor }
+  { id: reader, kind: 'ServicePrincipal', role: roles.storageBlobDataReader }
+  { id: person, kind: personType, role: roles.storageBlobDataContributor }
 ]
 
 resource account 'Microsoft.Storage/storageAccounts@2025-01-01' = {
@@ -63,6 +66,7 @@ resource grant 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for each 
   scope: lake
   properties: {
     principalId: each.id
+    principalType: each.kind
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', each.role)
   }
 }]

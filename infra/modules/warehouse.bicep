@@ -38,4 +38,11 @@ resource administrator 'Microsoft.DBforPostgreSQL/flexibleServers/administrators
   properties: { principalName: administratorName, principalType: 'User', tenantId: subscription().tenantId }
 }
 
-output url string = 'postgresql://${uriComponent(administratorName)}@${server.properties.fullyQualifiedDomainName}/${database.name}?sslmode=require'
+// Azure's own addresses may come to the door, where there is one; who you are is asked inside. Add yours by hand.
+resource azure 'Microsoft.DBforPostgreSQL/flexibleServers/firewallRules@2024-08-01' = if (publicNetworkAccess == 'Enabled') {
+  parent: server
+  name: 'azure'
+  properties: { startIpAddress: '0.0.0.0', endIpAddress: '0.0.0.0' }
+}
+
+output url string = 'postgresql://${uriComponent(administratorName)}@${server.properties.fullyQualifiedDomainName}/${database.name}'

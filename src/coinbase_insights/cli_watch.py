@@ -48,6 +48,11 @@ class Watching:
         self._output = output
         self._seconds = None if length is None else settings.duration(length)
 
+    @property
+    def folded_as(self) -> str:
+        """What figures hang on, beside the messages."""
+        return f"{self._channel} by {self._model.name or self._model.forecaster} {self._model.digest}".strip()
+
     def new_pipe(self, holds: "Callable[[str], bool]" = lambda _: True) -> "Pipe":
         """Make a pipe that folds those of the products which it is to hold."""
         from .engine.product import Product
@@ -145,13 +150,19 @@ def topic(url: str, group: str | None, watching: Watching) -> "Callable[[Watch],
     except ImportError as error:
         raise lacks("A topic", error) from error
     where = address(url)
+
+    def alone(watch: "Watch") -> "AsyncGenerator[Item]":
+        watch.may_lag = True
+        return newest(where)
+
     if group is None:
-        return lambda watch: newest(where)
+        return alone
     shares = Shares()
-    sharing = Sharing(where, group_name(group), shares, lambda some: watching.new_pipe(some.holds))
+    sharing = Sharing(where, group_name(group), shares, lambda some: watching.new_pipe(some.holds), watching.folded_as)
     watching.pipe = sharing.pipe
 
     def shared(watch: "Watch") -> "AsyncGenerator[Item]":
+        watch.may_lag = True
         watch.notes.append(f"The group {group} shares the products; those of its other members are not here.")
         return sharing.items(watch.folded)
 

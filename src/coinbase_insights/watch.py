@@ -61,6 +61,8 @@ class Watch:
         """What a person must be told as long as it holds."""
         self.reconnect: Callable[[str], None] | None = None
         """Asks the source for a new connection, and says why; None where there is nothing to ask."""
+        self.may_lag = False
+        """Whether messages may come long after they were received, as those of a topic: then they are as old."""
         self.ended_by = ""
         """The signal that ended the run; empty when it ended by itself."""
         self._sink = sink
@@ -122,7 +124,7 @@ class Watch:
                 if journal is not None:
                     journal.write(item)
                 if isinstance(item, Message):
-                    self._heard_at = time.monotonic()
+                    self._heard_at = time.monotonic() - self._delay(item)
                     self._is_heard, self._lost = True, None
                 else:
                     self._line(item)
@@ -132,6 +134,10 @@ class Watch:
                     self.reconnect("a change of the order book was lost")
                 if not isinstance(item, Message) or self._drawn_at + FRAME < self._heard_at or self._shown is None:
                     self._show()
+
+    def _delay(self, item: Message) -> float:
+        """Seconds since somebody has received what a log brings only now."""
+        return max(0.0, (time.time_ns() - item.received_at) / 1e9) if self.may_lag else 0.0
 
     def folded(self, product: Product) -> None:
         """A quote of this product was folded: let it be shown."""
@@ -261,9 +267,9 @@ class Watch:
             product.decimals,
             product.insight(self.pipe.counts.missed, self.pipe.counts.reconnects),
             known,
-            None if quote_at is None else now - quote_at,
+            max(0.0, (time.time_ns() - product.received_at) / 1e9) if quote_at is None else now - quote_at,
             _thinned(product) if self._sink.draws else (),
-            self._gaps_at.get(product_id, 0),
+            self._gaps_at.get(product_id, self.pipe.counts.gaps),
         )
 
     @property

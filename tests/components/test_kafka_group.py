@@ -110,9 +110,9 @@ class Member:
 
 
 @contextmanager
-def member(where: Address, group: str) -> Iterator[Member]:
+def member(where: Address, group: str, *more: str) -> Iterator[Member]:
     words = ["run", "--from", f"kafka://{where.servers}/{where.topic}", "--group", group, "--channel", "ticker"]
-    command = [sys.executable, "-m", "coinbase_insights", *words, "--format", "json"]
+    command = [sys.executable, "-m", "coinbase_insights", *words, *more, "--format", "json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             found = Member(process)
@@ -216,6 +216,22 @@ def test_a_share_whose_messages_the_topic_has_forgotten_begins_anew(broker: Brok
         wait_for(lambda: ends(where, 0) > end)
         broker.forget(where, ends(where, 0))
         with member(where, "desk") as second:
+            wait_for(lambda: len(second.products()) == 200)
+
+    shown = [(line["product_id"], line["sequence"]) for found in (first, second) for _, line in found.shown]
+    firsts = {line["product_id"]: line for _, line in reversed(second.shown)}
+    assert len(set(shown)) == len(shown)
+    assert {line["mid_price_mean"]["15m"]["count"] for line in firsts.values()} == {1}
+
+
+def test_who_folds_by_other_rules_goes_on_with_nothing_of_what_was_kept(broker: Broker) -> None:
+    where, states = broker.topic("rules"), broker.topic("rules.desk", 8)
+    with Market(where, states):
+        with member(where, "desk") as first:
+            wait_for(lambda: len(first.products()) == 200)
+            first.process.send_signal(signal.SIGTERM)
+            first.wait()
+        with member(where, "desk", "--forecaster", "last") as second:
             wait_for(lambda: len(second.products()) == 200)
 
     shown = [(line["product_id"], line["sequence"]) for found in (first, second) for _, line in found.shown]

@@ -7,7 +7,7 @@ from pyarrow.dataset import Dataset
 from pyarrow.fs import PyFileSystem
 
 from ..errors import StorageError
-from .delta import Delta
+from .delta import Delta, reaching
 from .parquet import to_parquet
 from .parts import Part
 from .place import options
@@ -50,6 +50,7 @@ def checked(table: Delta, times: Times | None = None, within: Stretch = ALWAYS) 
     With `times`, which have looked at the table, only the rows within a stretch of time.
     """
     files = CheckedFiles(table)
-    opened = DeltaTable(table.url, version=table.version, storage_options=options())
-    dataset = opened.to_pyarrow_dataset(filesystem=PyFileSystem(files))
+    with reaching(table.url):
+        opened = DeltaTable(table.url, version=table.version, storage_options=options())
+        dataset = opened.to_pyarrow_dataset(filesystem=PyFileSystem(files))
     return (dataset if times is None else times.only(dataset, within)), files

@@ -125,9 +125,11 @@ class Reader:
         lines: list[tuple[int, bytes]] = []
         for message in self._ask(lambda: self._consumer.consume(most_lines, seconds)):
             error = message.error()
-            if error is not None:
-                lines.append(self._gone(error))
+            if error is not None and lines:
+                self.seek(self._next)  # The error comes again; these lines would not.
                 break
+            if error is not None:
+                return [self._gone(error)]
             offset, line = int(message.offset() or 0), _line(message)
             if offset > self._next:
                 lines.append(self._missing(offset, int(line.partition(b"\t")[0])))
@@ -225,11 +227,16 @@ class Sending:
         self._lock = threading.Lock()
         self._is_open = False
         self._failed: KafkaError | None = None
+        self._producer: Producer | None = None
         self.landed = min((first for first, _ in segments(journal)), default=0)
         """Offset behind the last line that the broker has acknowledged, as far as is known."""
 
     def _open(self) -> None:
         """Look where the topic ends, and go on from there. Raises StorageError as `Reader` does."""
+        if self._producer is not None:  # What it still has would come behind what the next one sends.
+            self._producer.purge()
+            self._producer.flush(PATIENCE)
+            self._producer = None
         reader = Reader(self._where)
         try:
             last = reader.last_offset()
@@ -243,6 +250,7 @@ class Sending:
             client(self._where)
             | {
                 "enable.idempotence": True,
+                "enable.gapless.guarantee": True,
                 "acks": "all",
                 "linger.ms": 20,
                 "message.timeout.ms": 0,
@@ -273,6 +281,11 @@ class Sending:
                     self._send(offset, line)
                 self._settle(told)
 
+    def _open_producer(self) -> Producer:
+        if self._producer is None:
+            raise RuntimeError("nothing is sent before the topic was looked at")
+        return self._producer
+
     def clean(self) -> None:
         """Nothing is to be cleaned: the broker forgets by itself."""
 
@@ -281,11 +294,12 @@ class Sending:
         products = label(text).products
         key = next(iter(products)) if len(products) == 1 else None
         headers: list[tuple[str, str | bytes | None]] = [("received_at", stamp), ("offset", b"%d" % offset)]
-        producer = self._producer
+        producer = self._open_producer()
         try:
             producer.produce(self._where.topic, text, key, 0, self._acknowledged, headers=headers)
         except KafkaException as error:
             if error.args[0].code() != KafkaError.MSG_SIZE_TOO_LARGE:
+                self._failed = error.args[0]
                 raise away(self._where, error.args[0]) from error
             logger.error("a message of %d bytes is too large for the topic, and is left out", len(text))
             left_out = encode(Unstored(int(stamp), 1)).rstrip(b"\n").partition(b"\t")[2]
@@ -299,7 +313,7 @@ class Sending:
 
     def _settle(self, told: Callable[[int], None]) -> None:
         """Wait until all that is on its way is acknowledged."""
-        producer = self._producer
+        producer = self._open_producer()
         heard_at, landed = time.monotonic(), self.landed
         while self.landed < self._lines.offset and self._failed is None:
             producer.poll(0.05)

@@ -13,6 +13,8 @@ from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from msgspec import MsgspecError
+
 from ..engine.product import Product
 from ..errors import StorageError, UsageError
 from ..message import Item
@@ -41,8 +43,14 @@ def group_name(text: str) -> str:
 class Sharing:
     """A source of items, which keeps the products of a pipe to those that are ours."""
 
-    def __init__(self, where: Address, name: str, shares: Shares, new_pipe: Callable[[Shares], Pipe]) -> None:
-        """`new_pipe` makes a pipe that folds the products that shares hold; `shares` are kept up to date."""
+    def __init__(
+        self, where: Address, name: str, shares: Shares, new_pipe: Callable[[Shares], Pipe], folded_as: str
+    ) -> None:
+        """`new_pipe` makes a pipe that folds the products that shares hold; `shares` are kept up to date.
+
+        `folded_as` says by what rules: what was kept by others is not gone on with.
+        """
+        self._rules = folded_as
         self.pipe = new_pipe(shares)
         self._where, self._name = where, name
         self._shares, self._new_pipe = shares, new_pipe
@@ -92,8 +100,9 @@ class Sharing:
         """Go on with a share that was given to us, as soon as we are where it was shown up to."""
         kept = await self._beside(group.kept, share)
         shown = 0 if kept is None else kept.shown
-        if kept is not None and decode(kept.data).offset < (await self._beside(reader.range))[0]:
-            logger.warning("what came since share %d was kept is gone from the topic: its products begin anew", share)
+        why = None if kept is None else self._unfit(kept, share, (await self._beside(reader.range))[0])
+        if why is not None:
+            logger.warning("%s: the products of share %d begin anew", why, share)
             kept = None
         if self._offset < 0:
             await self._begin(reader, kept)
@@ -105,6 +114,20 @@ class Sharing:
             except StorageError:
                 group.leave_open(share)
                 raise
+
+    def _unfit(self, kept: Kept, share: int, oldest: int) -> str | None:
+        """Say why what was kept of a share cannot be gone on with; None where it can."""
+        try:
+            remembered = decode(kept.data)
+            recall(self._new_pipe(Shares(self._shares.count, {share})), remembered)
+        except (ValueError, MsgspecError):
+            return "another version has kept it"
+        if remembered.folded_as != self._folded_as():
+            return f"it was folded as {remembered.folded_as}, and not as {self._folded_as()}"
+        return "what came since it was kept is gone from the topic" if remembered.offset < oldest else None
+
+    def _folded_as(self) -> str:
+        return f"{self._rules} in {self._shares.count} shares"
 
     async def _begin(self, reader: Reader, kept: Kept | None) -> None:
         """Begin where the first share was shown up to, or at the end of the topic where it is a new one."""
@@ -147,7 +170,7 @@ class Sharing:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, *values)
 
     def _remember(self, share: int) -> Position:
-        return Position(remember(self._offset, self.pipe, self._shares, share), self._offset)
+        return Position(remember(self._offset, self.pipe, self._shares, share, self._folded_as()), self._offset)
 
     def _forget(self, share: int) -> None:
         for name in [name for name in self.pipe.products if self._shares.of(name) == share]:

@@ -27,6 +27,9 @@ MODELS = {
     "microsoft.dbforpostgresql/flexibleservers/databases": (
         "2024-08-01", "postgresqlflexibleservers.models", "Database",
     ),
+    "microsoft.dbforpostgresql/flexibleservers/firewallrules": (
+        "2024-08-01", "postgresqlflexibleservers.models", "FirewallRule",
+    ),
     "microsoft.dbforpostgresql/flexibleservers/administrators": (
         "2024-08-01", "postgresqlflexibleservers.models", "ActiveDirectoryAdministratorAdd",
     ),

@@ -11,6 +11,7 @@ let chart = null;
 let candles = null;
 let asked = 0;
 let isLoading = false;
+let shown = null; // The bars, newest first, and whether there are older ones.
 const AGAIN = 60000; // Milliseconds after which the lake is asked for what is new.
 
 export function startHistory(products, chosen, trouble) {
@@ -61,12 +62,14 @@ async function load(isAgain = false) {
   showDownloads(product, length);
   try {
     const [bars, scores, gaps] = await Promise.all([
-      newest("bars", { product_id: product, length, columns: "start,open,high,low,close", limit: 10000 }, PAGES),
+      newest("bars", { product_id: product, length, columns: "start,open,high,low,close", limit: isAgain ? 1000 : 10000 }, isAgain ? 1 : PAGES),
       newest("scores", { product_id: product, limit: NEWEST }),
       newest("gaps", { product_id: product, limit: NEWEST }),
     ]);
     if (mine !== asked) return;
-    showBars(bars, length, isAgain);
+    shown = isAgain ? joined(shown, bars) : bars;
+    if (!shown) { load(); return; }
+    showBars(shown, length, isAgain);
     showRows("scores", scores, scoreRow, "No hour is over yet.");
     showRows("gaps", gaps, gapRow, "None.");
   } catch (error) {
@@ -93,8 +96,16 @@ async function newest(table, values, pages = 1) {
   return found;
 }
 
+// Put newer rows in front of those that are shown; null where there is a hole between them.
+export function joined(before, newer) {
+  if (!before || !before.rows.length || newer.isAll) return newer.isAll ? newer : null;
+  const oldest = newer.rows.at(-1).start;
+  if (oldest > before.rows[0].start) return null;
+  return { rows: [...newer.rows, ...before.rows.filter((row) => row.start < oldest)], isAll: before.isAll };
+}
+
 function showBars({ rows, isAll }, length, isAgain) {
-  const bars = rows.reverse();
+  const bars = rows.toReversed();
   candles.setData(withGaps(bars, SECONDS[length]));
   candles.applyOptions({ priceFormat: formatOf(bars) });
   if (!isAgain) chart.timeScale().fitContent();
