@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from .programs.viewing import STEP
@@ -144,11 +145,15 @@ def _year(browser: "Browser") -> Row:
     with tempfile.TemporaryDirectory() as lake:
         _land_bars(lake)
         with _serving("--lake", lake) as (_, port):
-            page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
-            page.goto(f"http://127.0.0.1:{port}/")
-            page.locator("#history-said", has_text=f"{A_YEAR:,} bars, from").wait_for()
-            drawn = [page.evaluate(CHOSEN_UNTIL_DRAWN) for _ in range(5)]
-    return at_most("page, a year of bars of 5 minutes, from the choice until they are drawn", min(drawn), 1000, "ms")
+            drawn = []
+            for _ in range(5):
+                page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
+                page.goto(f"http://127.0.0.1:{port}/")
+                page.locator("#history-said", has_text=f"{A_YEAR:,} bars, from").wait_for()
+                page.route("**/api/bars*", lambda route: route.continue_())  # With this, the browser keeps nothing.
+                drawn.append(page.evaluate(CHOSEN_UNTIL_DRAWN))
+    what = "page, a year of bars of 5 minutes, none of them kept, from the choice until they are drawn"
+    return at_most(what, median(drawn), 1000, "ms")
 
 
 def _land_bars(lake: str) -> None:

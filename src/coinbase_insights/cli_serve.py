@@ -83,7 +83,8 @@ def serve(
     _refuse_two_sources(wanted, lake)
     if not wanted.has_live:
         refuse_with(
-            "a lake alone", {"--model": model, "--forecaster": forecaster, "--channel": channel, "--feed": feed}
+            "a lake alone",
+            {"--model": model, "--forecaster": forecaster, "--channel": channel, "--feed": feed, "--url": typed(url)},
         )
     seconds = None if length is None else settings.duration(length)
     try:

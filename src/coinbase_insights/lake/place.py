@@ -34,9 +34,6 @@ class Place(Protocol):
     def read(self, name: str) -> bytes:
         """Give a file. Raises FileNotFoundError."""
 
-    def end(self, name: str, most: int) -> bytes:
-        """Give the last bytes of a file. Raises FileNotFoundError."""
-
     def tree(self) -> list[str]:
         """Give the names of all files, those in folders too, in their order."""
 
@@ -98,12 +95,6 @@ class Folder:
         """Give the names of all files, those in folders too, in their order."""
         return sorted(path.relative_to(self.root).as_posix() for path in self.root.rglob("*") if not path.is_dir())
 
-    def end(self, name: str, most: int) -> bytes:
-        """Give the last bytes of a file. Raises FileNotFoundError."""
-        with (self.root / name).open("rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - most))
-            return file.read()
-
     def names(self, folder: str = "") -> list[str]:
         """Give the names of the files right in a folder, without it, in their order."""
         path = self.root / folder
@@ -157,12 +148,6 @@ class Store:
     def read(self, name: str) -> bytes:
         """Give a file. Raises FileNotFoundError."""
         return bytes(obstore.get(self._store, name).bytes())
-
-    def end(self, name: str, most: int) -> bytes:
-        """Give the last bytes of a file. Raises FileNotFoundError."""
-        size = obstore.head(self._store, name)["size"]
-        start = max(0, size - most)  # Azure knows no ranges that are counted from the end.
-        return bytes(obstore.get_range(self._store, name, start=start, end=size))
 
     def names(self, folder: str = "") -> list[str]:
         """Give the names of the files right in a folder, without it, in their order."""

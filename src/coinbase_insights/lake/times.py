@@ -1,8 +1,8 @@
 """When the rows of each part of a table are, so that of a stretch of time no other part is read.
 
 The table's log does not say it (delta.py); the end of each part does, and a part never changes, for its name is the
-sum of its bytes. So each end is read once, and what it said is remembered. Whether the part is whole is seen when its
-rows are read.
+sum of its bytes. So each is read once, whole, for a flipped bit in its end would hide its rows, and what it said is
+remembered.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -12,13 +12,11 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
-from obstore.exceptions import BaseError
 
+from ..errors import StorageError
 from .delta import Delta
-from .place import Place
+from .parts import Part
 
-END = 2**18
-"""Bytes in which the end of a part, which says what is in it, has room."""
 BEGIN = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
@@ -54,12 +52,16 @@ class Times:
         self._known: dict[str, list[Group] | None] = {}
 
     def look(self, table: Delta) -> None:
-        """Read the ends of the parts that are new, and forget those that are gone."""
-        known = self._known
-        names = [part.name for part in table.parts()]
-        self._known = {
-            name: known[name] if name in known else groups(table.place, name, self._column) for name in names
-        }
+        """Read the parts that are new, and forget those that are gone."""
+        known = {part: self._known[part.name] for part in table.parts() if self._known.get(part.name) is not None}
+        self._known = {part.name: known[part] if part in known else self._groups(table, part) for part in table.parts()}
+
+    def _groups(self, table: Delta, part: Part) -> list[Group] | None:
+        """Give the groups of rows of a part; None of a damaged one, which may hold any: it is read again, and said."""
+        try:
+            return groups(table.bytes_of(part), self._column)
+        except StorageError:
+            return None
 
     def enough(self, rows: int, within: Stretch, *, newest: bool) -> tuple[Stretch, int]:
         """Give the begin of a stretch, or its end, in which about so many rows lie, and about how many there are.
@@ -98,12 +100,9 @@ class Times:
         return known is None or any(map(within.has, known))
 
 
-def groups(place: Place, name: str, column: str) -> list[Group] | None:
+def groups(data: bytes, column: str) -> list[Group] | None:
     """Give the groups of rows of a part; None where it does not say their times: then it may hold any."""
-    try:
-        metadata = pq.read_metadata(pa.BufferReader(place.end(name, END)))  # All that is in it is counted from the end.
-    except (OSError, pa.ArrowException, BaseError):
-        return None
+    metadata = pq.read_metadata(pa.BufferReader(data))
     found = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
     number = metadata.schema.names.index(column)
     said = [(group.num_rows, group.column(number).statistics) for group in found]

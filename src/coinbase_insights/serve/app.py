@@ -1,5 +1,6 @@
 """The application: what is answered at which address. Knows the board and the lake; opens no port."""
 
+import logging
 from collections.abc import Callable
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -37,6 +38,7 @@ MOST_READERS = 2
 """Questions to the lake that are answered at a time; the others wait, and what is live does not."""
 EVENT = b"data: %b\n\n"
 _encode = msgspec.json.Encoder().encode
+logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
@@ -169,7 +171,9 @@ class Answers:
         trouble = "" if not self._has_live or is_fresh(self._board.view) else "no fresh data"
         if not self._has_live and self._history is not None:
             _, trouble = await self._past(self._history)
-        return Response(f"{trouble or 'ready'}\n", 503 if trouble else 200, media_type="text/plain")
+        if trouble:
+            logger.warning("not ready: %s", trouble)
+        return Response("not ready\n" if trouble else "ready\n", 503 if trouble else 200, media_type="text/plain")
 
     async def metrics(self, _: Request) -> Response:
         """What there is to count, for Prometheus."""

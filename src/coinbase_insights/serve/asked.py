@@ -49,7 +49,7 @@ class NoPageError(UsageError):
 
 
 class Place(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """Behind which row the next page begins: it holds however many rows are added meanwhile."""
+    """Behind which row the next page begins: it holds however many rows of later times are added meanwhile."""
 
     time: Annotated[int, msgspec.Meta(ge=_EARLIEST, le=_LATEST)]
     """Of that row, in microseconds UTC."""
