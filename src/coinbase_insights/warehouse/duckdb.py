@@ -1,7 +1,7 @@
 """A DuckDB file: tables in its schema `main`, rows straight from Arrow."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -57,7 +57,8 @@ class DuckDB:
             try:
                 yield
             except BaseException:
-                self._connection.rollback()
+                with suppress(duckdb.Error):  # DuckDB may have rolled back already: why, is what must be said.
+                    self._connection.rollback()
                 raise
             self._connection.commit()
 

@@ -82,17 +82,19 @@ async function load(isAgain = false) {
 
 // The newest rows of a table, newest first, and whether there are older ones.
 async function newest(table, values, pages = 1) {
-  const found = { rows: [], isAll: false };
-  let address = `/api/${table}?${new URLSearchParams({ ...values, order: "desc" })}`;
-  for (let page = 0; page < pages && address; page += 1) {
-    const answer = await fetch(address);
-    const { rows, next, error } = await answer.json();
-    if (answer.status === 404) { address = null; break; } // There is no such table yet.
+  const found = { rows: [], isAll: true };
+  let coming = fetch(`/api/${table}?${new URLSearchParams({ ...values, order: "desc" })}`);
+  for (let page = 1; coming; page += 1) {
+    const answer = await coming;
+    const next = /^<([^>]+)>/.exec(answer.headers.get("Link") || "");
+    coming = next && page < pages ? fetch(next[1]) : null; // While this page is read, the server works on the next.
+    if (coming) coming.catch(() => {}); // It is heard where it is waited for.
+    if (answer.status === 404) break; // There is no such table yet.
+    const { rows, error } = await answer.json();
     if (!answer.ok) throw new Error(error);
     found.rows.push(...rows);
-    address = next && `/api/${table}?${new URLSearchParams({ ...values, order: "desc", after: next })}`;
+    found.isAll = !next;
   }
-  found.isAll = !address;
   return found;
 }
 
