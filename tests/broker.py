@@ -3,9 +3,11 @@
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
@@ -96,6 +98,17 @@ class Broker:
         admin = AdminClient(self.client)
         for done in admin.delete_records([TopicPartition(where.topic, 0, offset)]).values():
             done.result()
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """A broker that runs."""
+    if not JARS.is_dir():
+        pytest.skip("there is no Kafka: `make components` brings it with Maven")
+    made = Broker(tmp_path_factory.mktemp("kafka"))
+    made.start()
+    yield made
+    made.kill()
 
 
 class _Silent:

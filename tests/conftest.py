@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from broker import broker
+from identity import told
 from lakes import built, walk
 
-__all__ = ["built", "walk"]
+__all__ = ["broker", "built", "told", "walk"]
 
 IN_CI = os.environ.get("CI") == "true"
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"

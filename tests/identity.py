@@ -12,6 +12,10 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
+
+from coinbase_insights import azure
+
 CLIENT_ID = "8e1b2f6c-0000-4000-8000-1a2b3c4d5e6f"
 SECRET = "only-this-container-knows-it"
 
@@ -63,3 +67,14 @@ def identity() -> Iterator[tuple[Identity, dict[str, str]]]:
         url = f"http://127.0.0.1:{server.server_port}/msi/token"
         yield told, {"IDENTITY_ENDPOINT": url, "IDENTITY_HEADER": SECRET, "AZURE_CLIENT_ID": CLIENT_ID}
         server.shutdown()
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> Iterator[Identity]:
+    """What the endpoint is asked, by a process that knows of it."""
+    with identity() as (found, variables):
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        azure._credential.cache_clear()
+        yield found
+        azure._credential.cache_clear()

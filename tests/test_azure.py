@@ -5,7 +5,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -17,19 +16,9 @@ from coinbase_insights.lake.place import Store
 from coinbase_insights.lake.tables import RAW
 from coinbase_insights.log.kafka import CONNECTION_STRING, Address, client
 from coinbase_insights.warehouse.address import Address as Warehouse
-from identity import CLIENT_ID, Identity, identity
+from identity import CLIENT_ID, Identity
 
 SCOPE = "https://desk.servicebus.windows.net/.default"
-
-
-@pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> Iterator[Identity]:
-    with identity() as (found, variables):
-        for name, value in variables.items():
-            monkeypatch.setenv(name, value)
-        azure._credential.cache_clear()
-        yield found
-        azure._credential.cache_clear()
 
 
 def test_a_container_gets_the_token_of_its_identity(told: Identity) -> None:
@@ -59,6 +48,15 @@ def test_why_there_is_no_token_is_said_with_what_to_type(told: Identity) -> None
         azure.token(SCOPE)
     assert "AZURE_CLIENT_ID" in error.value.hint
     assert "\n" not in error.value.message
+
+
+def test_without_the_library_it_says_what_to_install(told: Identity, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "azure.identity", None)
+    azure._credential.cache_clear()
+
+    with pytest.raises(UsageError, match="needs more than the core") as error:
+        azure.token(SCOPE)
+    assert "[azure]" in error.value.hint
 
 
 def test_event_hubs_is_shown_a_token_over_tls(told: Identity) -> None:

@@ -147,6 +147,8 @@ def test_row_43_health_is_told_to_this_machine_alone(standing: Standing) -> None
         assert asked(f"{url}/metrics") == (200, exposition(standing.counts()))
         assert asked(f"{url}/metrics", "evil.example")[0] == 403
         assert asked(f"{url}/etc/passwd")[0] == 404
+    with answering(0, lambda: standing, "localhost") as url:
+        assert asked(f"{url}/metrics", "evil.example")[0] == 403
     with answering(0, lambda: standing, "0.0.0.0") as url:
         assert asked(f"{url}/healthz", "10.0.0.4") == (200, "ok\n")
     assert "coinbase_insights_messages_total 3\n" in exposition(standing.counts())

@@ -29,15 +29,17 @@ def token(scope: str) -> Token:
     Raises StorageError when nobody says who we are, and UsageError when the library is not installed.
     """
     try:
-        from azure.core.exceptions import ClientAuthenticationError
+        from azure.core.exceptions import AzureError
+
+        credential = _credential()
     except ImportError as error:
         raise UsageError(
             f"To sign in to Azure needs more than the core: {error.name} is not installed.",
             "In a clone of the repository: pip install '.[azure]'",
         ) from error
     try:
-        found = _credential().get_token(scope)
-    except ClientAuthenticationError as error:
+        found = credential.get_token(scope)
+    except AzureError as error:
         raise StorageError(
             f"Azure does not say who we are: {_reason(error.message)}",
             "On your machine: az login. In Azure: give the app a managed identity, and AZURE_CLIENT_ID its client id.",

@@ -14,6 +14,7 @@ from .errors import UsageError
 from .exposition import CONTENT_TYPE, Row, exposition
 
 HOST = "127.0.0.1"
+LOOPBACK = (HOST, "localhost")
 NAMES = (f"{HOST}:", "localhost:")
 """How a request of this machine names us; a page of somebody else's would name another host (DNS rebinding)."""
 
@@ -36,7 +37,7 @@ def answering(port: int, look: Callable[[], Health], host: str = HOST) -> Iterat
     On an address of this machine only who calls it by its name is answered; on another one whoever can reach it.
     Raises UsageError when the port is taken.
     """
-    is_own = host == HOST
+    is_own = host in LOOPBACK
 
     class Answers(BaseHTTPRequestHandler):
         server_version, sys_version = "coinbase_insights", ""
@@ -57,9 +58,10 @@ def answering(port: int, look: Callable[[], Health], host: str = HOST) -> Iterat
 
     try:
         server = ThreadingHTTPServer((host, port), Answers)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
+        why = getattr(error, "strerror", None) or error
         raise UsageError(
-            f"{host}:{port} cannot be listened on: {error.strerror}.", "Name another --health-port; 0 takes a free one."
+            f"{host}:{port} cannot be listened on: {why}.", "Name another --health-port; 0 takes a free one."
         ) from error
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True).start()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from broker import JARS, Broker
+from broker import Broker
 from coinbase_insights.errors import LockedError, StorageError, UsageError
 from coinbase_insights.lake.history import collected
 from coinbase_insights.lake.raw import Raw
@@ -24,16 +24,6 @@ from coinbase_insights.log.topic_line import item_of
 from coinbase_insights.message import Item, Lost, Message, Opened, Unstored
 
 pytestmark = pytest.mark.timeout(180)
-
-
-@pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    if not JARS.is_dir():
-        pytest.skip("there is no Kafka: `make components` brings it with Maven")
-    made = Broker(tmp_path_factory.mktemp("kafka"))
-    made.start()
-    yield made
-    made.kill()
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from confluent_kafka import Producer
 
-from broker import JARS, Broker
+from broker import Broker
 from coinbase_insights.errors import StorageError
 from coinbase_insights.log.group import Group, Position
 from coinbase_insights.log.kafka import Address, Reader
@@ -28,16 +28,6 @@ from site_of import Site, serving
 
 pytestmark = pytest.mark.timeout(180)
 PRODUCTS = [f"P{number}-USD" for number in range(200)]
-
-
-@pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    if not JARS.is_dir():
-        pytest.skip("there is no Kafka: `make components` brings it with Maven")
-    made = Broker(tmp_path_factory.mktemp("kafka"))
-    made.start()
-    yield made
-    made.kill()
 
 
 class Market:
@@ -218,10 +208,7 @@ def test_a_share_whose_messages_the_topic_has_forgotten_begins_anew(broker: Brok
         with member(where, "desk") as second:
             wait_for(lambda: len(second.products()) == 200)
 
-    shown = [(line["product_id"], line["sequence"]) for found in (first, second) for _, line in found.shown]
-    firsts = {line["product_id"]: line for _, line in reversed(second.shown)}
-    assert len(set(shown)) == len(shown)
-    assert {line["mid_price_mean"]["15m"]["count"] for line in firsts.values()} == {1}
+    assert_begins_anew(first, second)
 
 
 def test_who_folds_by_other_rules_goes_on_with_nothing_of_what_was_kept(broker: Broker) -> None:
@@ -234,10 +221,7 @@ def test_who_folds_by_other_rules_goes_on_with_nothing_of_what_was_kept(broker: 
         with member(where, "desk", "--forecaster", "last") as second:
             wait_for(lambda: len(second.products()) == 200)
 
-    shown = [(line["product_id"], line["sequence"]) for found in (first, second) for _, line in found.shown]
-    firsts = {line["product_id"]: line for _, line in reversed(second.shown)}
-    assert len(set(shown)) == len(shown)
-    assert {line["mid_price_mean"]["15m"]["count"] for line in firsts.values()} == {1}
+    assert_begins_anew(first, second)
 
 
 def test_what_is_kept_may_be_larger_than_a_message(broker: Broker) -> None:
@@ -277,6 +261,14 @@ def test_pages_of_a_group_show_a_share_each_and_the_one_that_stays_shows_all(bro
     assert status == 404
     assert notes == ["The group desk shares the products; those of its other members are not here."]
     assert newest == expected(where)[elsewhere, newest["sequence"]]
+
+
+def assert_begins_anew(first: Member, second: Member) -> None:
+    """The second has nothing of what the first knew, and shows no figure that it has shown."""
+    shown = [(line["product_id"], line["sequence"]) for found in (first, second) for _, line in found.shown]
+    firsts = {line["product_id"]: line for _, line in reversed(second.shown)}
+    assert len(set(shown)) == len(shown)
+    assert {line["mid_price_mean"]["15m"]["count"] for line in firsts.values()} == {1}
 
 
 def is_given(group: Group) -> bool:

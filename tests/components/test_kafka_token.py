@@ -1,27 +1,14 @@
 """A broker that wants a token, as Event Hubs does: that of the identity is shown, and taken."""
 
-from collections.abc import Iterator
-
 import pytest
 from confluent_kafka import Consumer, KafkaException, Producer
 
 from broker import JARS, TOKENS, Broker
-from coinbase_insights import azure
 from coinbase_insights.log.kafka import signed_in
-from identity import Identity, identity
+from identity import Identity
 
 pytestmark = pytest.mark.timeout(120)
 SCOPE = "https://desk.servicebus.windows.net/.default"
-
-
-@pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> Iterator[Identity]:
-    with identity() as (found, variables):
-        for name, value in variables.items():
-            monkeypatch.setenv(name, value)
-        azure._credential.cache_clear()
-        yield found
-        azure._credential.cache_clear()
 
 
 def test_who_shows_the_token_of_its_identity_sends_and_receives(

@@ -4,14 +4,13 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from confluent_kafka import Producer
 from deltalake import DeltaTable
 
-from broker import JARS, Broker
+from broker import Broker
 from coinbase_insights.log.journal import encode, read
 from coinbase_insights.log.kafka import Address
 from coinbase_insights.message import Item
@@ -22,16 +21,6 @@ from lakes import long_walk
 ROOT = Path(__file__).parents[2]
 Row = tuple[int, str, str]
 pytestmark = pytest.mark.timeout(300)  # Spark starts slowly
-
-
-@pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
-    if not JARS.is_dir():
-        pytest.skip("there is no Kafka: `make spark` brings it with Maven")
-    made = Broker(tmp_path_factory.mktemp("kafka"))
-    made.start()
-    yield made
-    made.kill()
 
 
 def send(where: Address, items: list[Item]) -> None:

@@ -33,7 +33,7 @@ Check = Callable[[], list[str]]
 class Patience(H11Protocol):
     """A connection that is closed when it has asked nothing for long; h11 alone would wait for ever."""
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # uvicorn, too, is only ever given this kind
         """Take it, if there are not too many."""
         super().connection_made(transport)
         self._due = self.loop.call_later(PATIENCE, self._give_up)

@@ -28,7 +28,10 @@ class ProductView(msgspec.Struct, frozen=True):
     last_known: Quote | None = None
     """The newest quote, folded or not: what is shown, with its time, when nothing is live."""
     quote_age: float | None = None
-    """Seconds since the newest quote reached us, by the monotonic clock; None while there is none."""
+    """Seconds since the newest quote reached us, by the monotonic clock; None while there is none.
+
+    Of a product that was taken over from another process, and had no quote since, by our own clock.
+    """
     history: tuple[tuple[float, float], ...] = ()
     """(seconds before now, mid-price), oldest first, of the last 15 minutes."""
     gaps: int = 0

@@ -58,7 +58,10 @@ async function load(isAgain = false) {
   const mine = asked;
   isLoading = true;
   const [product, length] = [at("past").value, at("length").value];
-  if (!isAgain) at("history-said").textContent = "reading …";
+  if (!isAgain) {
+    shown = null; // What is shown may be of another product: nothing newer may be put in front of it.
+    at("history-said").textContent = "reading …";
+  }
   showDownloads(product, length);
   try {
     const [bars, scores, gaps] = await Promise.all([
