@@ -5,6 +5,8 @@ import shutil
 import signal
 import socket
 import subprocess
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +38,8 @@ class Server:
     def _do(self, program: str, *words: str) -> None:
         typed = [str(FOLDERS[-1] / program), "--pgdata", str(self._folder / "data"), *words]
         done = subprocess.run(typed, capture_output=True, text=True, check=False, cwd=self._folder, **self._user)
-        assert done.returncode == 0, done.stderr
+        log = self._folder / "log"
+        assert done.returncode == 0, done.stderr + (log.read_text()[-2000:] if log.exists() else "")
 
     def start(self) -> None:
         options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories=''"
@@ -47,12 +50,28 @@ class Server:
         self._do("pg_ctl", "stop", "--wait", "--mode", "immediate")
 
     def kill(self) -> None:
-        """As if the power had gone."""
+        """As if the power had gone: no process of it is left, which a new start would wait for."""
         first = int((self._folder / "data/postmaster.pid").read_text().split()[0])
-        os.kill(first, signal.SIGKILL)
+        os.kill(first, signal.SIGSTOP)  # It makes no new one meanwhile.
+        every = [first, *map(int, Path(f"/proc/{first}/task/{first}/children").read_text().split())]
+        for each in every:
+            with suppress(ProcessLookupError):
+                os.kill(each, signal.SIGKILL)
+        deadline = time.monotonic() + 20
+        while any(map(_lives, every)):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
 
     def address(self, database: str, user: str = "postgres") -> str:
         return f"postgresql://{user}@127.0.0.1:{self.port}/{database}"
+
+
+def _lives(process: int) -> bool:
+    """Whether it still holds what it has; a dead one that nobody has asked after does not."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
 
 
 def run_at(address: str, statement: str) -> None:
