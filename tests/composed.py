@@ -30,7 +30,12 @@ class Service(NamedTuple):
     @property
     def is_command(self) -> bool:
         """Whether its words are a command line of ours."""
-        return self.is_ours and str(self.said.get("entrypoint", ["sh"])[0]) == "sh"
+        return self.is_ours and "entrypoint" not in self.said
+
+    @property
+    def once(self) -> list[str]:
+        """Its words, without those for a command that does its work again and again."""
+        return [word for word in self.words if not word.startswith(("--every=", "--health-port="))]
 
 
 def filled(text: str, given: Mapping[str, str]) -> str:

@@ -154,9 +154,9 @@ class Image:
         self.command = json.loads(text)
 
     @contextmanager
-    def started(self, *words: str, entrypoint: list[str] | None = None, **variables: str) -> Iterator["Contained"]:
+    def started(self, *words: str, **variables: str) -> Iterator["Contained"]:
         """Run a process of this image, as near to a container as can be, as long as the context lasts."""
-        process = Contained(self, [*(entrypoint or self.entrypoint), *(words or self.command)], variables)
+        process = Contained(self, [*self.entrypoint, *(words or self.command)], variables)
         try:
             yield process
         finally:
@@ -166,7 +166,7 @@ class Image:
 
     def done(self, *words: str, **variables: str) -> tuple[int, str, str]:
         """Run a process to its end; give its exit code, and what it has said on both streams."""
-        with self.started(*words, entrypoint=None, **variables) as process:
+        with self.started(*words, **variables) as process:
             return process.end()
 
 

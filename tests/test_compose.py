@@ -70,7 +70,7 @@ def test_every_health_is_asked_where_it_is_told() -> None:
         name: service.said["healthcheck"]["test"] for name, service in SERVICES.items() if "healthcheck" in service.said
     }
     ports = {name: re.search(r"127\.0\.0\.1:(\d+)", words[-1]) for name, words in asked.items() if words[1] == "python"}
-    ours = {name: typed(SERVICES[name])["health_port"] for name in ("collector", "lander")}
+    ours = {name: typed(SERVICES[name])["health_port"] for name in ("collector", "lander", "builder", "publisher")}
     told = {"simulator": 8765, **ours, "page": 8080}
     assert {name: found and int(found[1]) for name, found in ports.items()} == told
     for words in asked.values():

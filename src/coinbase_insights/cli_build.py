@@ -6,9 +6,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .cli_repeat import Repeating
 from .cli_talk import Telling, chosen_model, lacks, say, say_late
 from .errors import UsageError
-from .options import Channel, ChosenForecasterOption, LakeArgument, ModelOption
+from .options import (
+    Channel,
+    ChosenForecasterOption,
+    EveryOption,
+    HealthHostOption,
+    HealthPortOption,
+    LakeArgument,
+    ModelOption,
+)
 
 if TYPE_CHECKING:
     from .engine.model import Model
@@ -48,6 +57,9 @@ def build(
     anew: Annotated[
         bool, typer.Option("--anew", help="Set aside what was built before, and begin at the start of raw.")
     ] = False,
+    every: EveryOption = None,
+    health_port: HealthPortOption = None,
+    health_host: HealthHostOption = "127.0.0.1",
 ) -> None:
     """Make quotes, insights, bars, scores and gaps from what was collected; go on where the tables end."""
     try:
@@ -56,6 +68,7 @@ def build(
         raise lacks("build", error) from error
     if master is not None and engine is not Engine.SPARK:
         raise UsageError("--master is that of Spark.", "Add --engine spark, or leave it out.")
+    repeating = Repeating.typed(every, health_host, health_port)
     from .engine.compiled import COMPILING, is_compiled
 
     if not is_compiled():
@@ -67,15 +80,21 @@ def build(
 
         for done in set_aside(lake, BUILT):
             say(done)
-    told = Telling()
-    made = read_quotes(lake, channel, log, told.tell)
-    if engine is Engine.SPARK:
-        made |= _on_spark(lake, begun_with, master or "local[*]", told)
-    else:
-        made |= fold_quotes(lake, begun_with, told.tell)
-    told.end()
-    say_late(begun_with, told.late)
-    say(f"{', '.join(f'{rows:,} new {name}' for name, rows in made.items())}")
+
+    def go_on() -> None:
+        told = Telling()
+        try:
+            made = read_quotes(lake, channel, log, told.tell)
+            if engine is Engine.SPARK:
+                made |= _on_spark(lake, begun_with, master or "local[*]", told)
+            else:
+                made |= fold_quotes(lake, begun_with, told.tell)
+        finally:
+            told.end()
+        say_late(begun_with, told.late)
+        say(f"{', '.join(f'{rows:,} new {name}' for name, rows in made.items())}")
+
+    repeating.do(go_on)
 
 
 def _on_spark(lake: str, model: "Model", master: str, told: Telling) -> dict[str, int]:

@@ -4,13 +4,13 @@ import asyncio
 import json
 import sys
 import time
-from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from . import settings
+from .cli_repeat import Probe, now
 from .cli_talk import lacks, say
 from .cli_watch import TOPIC
 from .errors import StorageError, UsageError
@@ -18,6 +18,8 @@ from .options import (
     Channel,
     FeedName,
     ForOption,
+    HealthHostOption,
+    HealthPortOption,
     LakeArgument,
     ListFormat,
     ListFormatOption,
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from .collect import Delivery, Standing
-    from .health import Health
     from .log.segments import Segments
 
 
@@ -62,13 +63,8 @@ def ingest(
     fsync_always: Annotated[
         bool, typer.Option("--fsync-always", help="Sync after each message instead of once a second.")
     ] = False,
-    health_port: Annotated[
-        int | None,
-        typer.Option("--health-port", min=0, max=65535, metavar="PORT", help="Of /healthz, /readyz and /metrics."),
-    ] = None,
-    health_host: Annotated[
-        str, typer.Option("--health-host", metavar="HOST", help="Where --health-port answers; 0.0.0.0 in a container.")
-    ] = "127.0.0.1",
+    health_port: HealthPortOption = None,
+    health_host: HealthHostOption = "127.0.0.1",
     output: ListFormatOption = ListFormat.LINES,
     length: ForOption = None,
     url: UrlOption = None,
@@ -106,8 +102,7 @@ def ingest(
         pace = Pace(commit_seconds=0.2, commit_lines=1, fsync_always=fsync_always)
     collect = Collect(kept, delivery, pace)
     tell = _tell_json if output is ListFormat.JSON else _tell
-    with ExitStack() as stack:
-        _answer(stack, Probe(health_host, health_port), collect.standing)
+    with Probe(health_host, health_port).answered(collect.standing):
         asyncio.run(collect.run(live.items(), seconds, tell))
 
 
@@ -171,22 +166,6 @@ def _refuse(to: str, flags: "Mapping[str, object]") -> None:
         raise UsageError("ingest --from a topic goes into a lake.", "Name a folder or an address after --to.")
 
 
-class Probe(NamedTuple):
-    """Where it is asked how it stands."""
-
-    host: str
-    port: int | None
-    """None where nobody asks."""
-
-
-def _answer(stack: ExitStack, probe: Probe, look: "Callable[[], Health]") -> None:
-    """Answer who asks how it stands, as long as the stack lasts."""
-    from .health import answering
-
-    if probe.port is not None:
-        say(f"health at {stack.enter_context(answering(probe.port, look, probe.host))}")
-
-
 def _relay(source: str, to: str, commit_seconds: float, seconds: float | None, probe: Probe) -> None:
     """Land what a topic holds and gets."""
     try:
@@ -206,11 +185,10 @@ def _relay(source: str, to: str, commit_seconds: float, seconds: float | None, p
         def ended() -> bool:
             return signalled.done() or (ends_at is not None and time.monotonic() >= ends_at)
 
-        await relay(work, commit_seconds, ended, lambda landed: say(f"{_now()} {landed:,} messages in the lake"), 10.0)
+        await relay(work, commit_seconds, ended, lambda landed: say(f"{now()} {landed:,} messages in the lake"), 10.0)
         signalled.cancel()
 
-    with ExitStack() as stack:
-        _answer(stack, probe, work.standing)
+    with probe.answered(work.standing):
         asyncio.run(run())
 
 
@@ -323,11 +301,7 @@ def _tell(standing: "Standing") -> None:
         parts.append(f"storage: {full}, {standing.unstored:,} messages not stored")
     if standing.lake_trouble:
         parts.append(standing.lake_trouble)
-    say(f"{_now()} {'; '.join(parts)}")
-
-
-def _now() -> str:
-    return time.strftime("%H:%M:%SZ", time.gmtime())
+    say(f"{now()} {'; '.join(parts)}")
 
 
 def _tell_json(standing: "Standing") -> None:

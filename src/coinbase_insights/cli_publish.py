@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
+from .cli_repeat import Repeating
 from .cli_talk import Telling, lacks, say
-from .options import LakeArgument
+from .options import EveryOption, HealthHostOption, HealthPortOption, LakeArgument
 
 
 class PublishedTable(StrEnum):
@@ -32,23 +33,32 @@ def publish(
         list[PublishedTable] | None,
         typer.Option("--table", help="Which table; repeat it for several; all if none is named."),
     ] = None,
+    every: EveryOption = None,
+    health_port: HealthPortOption = None,
+    health_host: HealthHostOption = "127.0.0.1",
 ) -> None:
     """Copy tables of a lake into a warehouse, for analysts and dashboards; go on where they end there."""
     try:
         from .warehouse.address import Address
         from .warehouse.publish import TABLES
         from .warehouse.publish import publish as send
+    except ImportError as error:
+        raise lacks("publish", error) from error
+    repeating = Repeating.typed(every, health_host, health_port)
+    address = Address.parse(to)
+    wanted = [declared for declared in TABLES if table is None or declared.name in table]
 
-        address = Address.parse(to)
-        wanted = [declared for declared in TABLES if table is None or declared.name in table]
+    def go_on() -> None:
         told = Telling()
         try:
             sent = send(lake, address, wanted, told.tell)
+        except ImportError as error:
+            raise lacks("publish", error) from error
         finally:
             told.end()
-    except ImportError as error:
-        raise lacks("publish", error) from error
-    for each in sent:
-        if each.is_replaced:
-            say(f"{each.name} was published anew: what was there is not what the lake has")
-    say(f"{', '.join(f'{each.rows:,} new {each.name}' for each in sent)} in {address.shown}")
+        for each in sent:
+            if each.is_replaced:
+                say(f"{each.name} was published anew: what was there is not what the lake has")
+        say(f"{', '.join(f'{each.rows:,} new {each.name}' for each in sent)} in {address.shown}")
+
+    repeating.do(go_on)

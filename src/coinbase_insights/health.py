@@ -1,7 +1,8 @@
 """What other programs ask a running service: is it there, is it ready, how much has it done.
 
-`/healthz` answers as long as the process does; `/readyz` with 503 while no message comes or none can be kept;
-`/metrics` for Prometheus. On this machine alone, unless another address is named: nothing secret is told.
+`/healthz` answers as long as the process does; `/readyz` with 503 while it does not do what it is for: no message
+comes, none can be kept, no run ends well; `/metrics` for Prometheus. On this machine alone, unless another address is
+named: nothing secret is told.
 """
 
 import threading
@@ -24,7 +25,7 @@ class Health(Protocol):
 
     @property
     def is_ready(self) -> bool:
-        """Whether messages come and are kept."""
+        """Whether it does what it is for."""
 
     def counts(self) -> Iterable[Row]:
         """Give what there is to count."""
@@ -76,7 +77,7 @@ def _answer(path: str, health: Health) -> tuple[int, str]:
     if path == "/healthz":
         return 200, "ok\n"
     if path == "/readyz":
-        return (200, "ready\n") if health.is_ready else (503, "no message comes, or none can be kept\n")
+        return (200, "ready\n") if health.is_ready else (503, "not ready\n")
     if path == "/metrics":
         return 200, exposition(health.counts())
     return 404, "there are /healthz, /readyz and /metrics\n"

@@ -79,6 +79,17 @@ GroupOption = Annotated[
     str | None,
     typer.Option("--group", metavar="GROUP", help="Of a topic: share its products with all who name this group."),
 ]
+EveryOption = Annotated[
+    str | None,
+    typer.Option("--every", metavar="DURATION", help="Do it again and again, so often: 1m, 1h."),
+]
+HealthPortOption = Annotated[
+    int | None,
+    typer.Option("--health-port", min=0, max=65535, metavar="PORT", help="Of /healthz, /readyz and /metrics."),
+]
+HealthHostOption = Annotated[
+    str, typer.Option("--health-host", metavar="HOST", help="Where --health-port answers; 0.0.0.0 in a container.")
+]
 ForOption = Annotated[str | None, typer.Option("--for", metavar="DURATION", help="End after this long: 90s, 15m, 1h.")]
 RecordOption = Annotated[Path | None, typer.Option("--record", metavar="PATH", help="Keep every message in this file.")]
 UrlOption = Annotated[

@@ -15,7 +15,7 @@ import pytest
 
 from coinbase_insights import __version__
 from coinbase_insights.lake.verify import verify
-from composed import ROOT, services
+from composed import ROOT
 from dockerfile import USER, Image, is_ignored, lines_of
 from lakes import lake_of, long_walk
 
@@ -157,12 +157,12 @@ def test_what_is_in_the_middle_of_work_ends_too_though_it_is_the_first_process(i
         assert time.monotonic() - began < 2
 
 
-def test_the_loop_of_compose_runs_its_command_again_and_ends_when_it_is_told(image: Image) -> None:
-    entrypoint = [word.replace("sleep 60", "sleep 0.1") for word in services()["builder"].said["entrypoint"]]
-    with image.started("--version", entrypoint=entrypoint) as loop:
-        assert loop.outer.stdout is not None
-        said = [loop.outer.stdout.readline() for _ in range(3)]
-        loop.signal(signal.SIGTERM)
+def test_what_works_again_and_again_ends_between_two_runs_too(image: Image, lake: str) -> None:
+    with image.started("build", lake, "--channel", "ticker", "--every", "1h") as build:
+        build.says("new quotes")
+        began = time.monotonic()
 
-        assert said == [f"coinbase_insights {__version__}\n"] * 3
-        assert loop.end()[0] in (0, 143)
+        build.signal(signal.SIGTERM)
+
+        assert build.end()[0] in (143, -signal.SIGTERM)
+        assert time.monotonic() - began < 2

@@ -131,11 +131,11 @@ class Picture:
         names = "|".join(rf"(?<!\w){re.escape(name)}" for name in self._names)
         return re.sub(names, lambda found: self._names[found[0]], text)
 
-    def command(self, name: str) -> tuple[list[str], dict[str, str]]:
-        """Give the command line of a service, and its variables."""
+    def command(self, name: str, *, once: bool = False) -> tuple[list[str], dict[str, str]]:
+        """Give the command line of a service, and its variables; `once` for one that works again and again."""
         service = services()[name]
         return (
-            [*PROGRAM, *map(self.placed, service.words)],
+            [*PROGRAM, *map(self.placed, service.once if once else service.words)],
             {key: self.placed(value) for key, value in service.variables.items()},
         )
 
@@ -147,8 +147,8 @@ class Picture:
         return made
 
     def do(self, name: str) -> "subprocess.CompletedProcess[str]":
-        """Run a service that ends by itself, once."""
-        words, variables = self.command(name)
+        """Do once what a service does again and again."""
+        words, variables = self.command(name, once=True)
         return subprocess.run(words, env=os.environ | variables, capture_output=True, text=True, check=False)
 
     def sent(self) -> int:
@@ -185,7 +185,7 @@ class Picture:
 
     def spark(self) -> "subprocess.Popen[str]":
         """Start the builder's command on Spark, which reads the same lake by Hadoop's own client of Azure."""
-        words, variables = self.command("builder")
+        words, variables = self.command("builder", once=True)
         settings = {
             f"fs.azure.account.key.{ACCOUNT}": variables["AZURE_STORAGE_ACCOUNT_KEY"],
             "fs.azure.abfs.endpoint": f"127.0.0.1:{self.azurite.port}",

@@ -1,0 +1,114 @@
+"""For commands that run for months: work done again and again, and answers to whoever asks how it stands."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple
+
+from . import settings
+from .cli_talk import say, say_problem
+from .errors import InsightsError, UsageError
+
+if TYPE_CHECKING:
+    from .exposition import Row
+    from .health import Health
+
+PATIENCE = 3
+"""For so many times the length between two runs it is ready without one that ended well."""
+
+
+class Probe(NamedTuple):
+    """Where it is asked how it stands."""
+
+    host: str
+    port: int | None
+    """None where nobody asks."""
+
+    @contextmanager
+    def answered(self, look: "Callable[[], Health]") -> Iterator[None]:
+        """Answer who asks, as long as the context lasts."""
+        if self.port is None:
+            yield
+            return
+        from .health import answering
+
+        with answering(self.port, look, self.host) as where:
+            say(f"health at {where}")
+            yield
+
+
+class Runs:
+    """How work stands that is done again and again."""
+
+    def __init__(self, every: float, clock: Callable[[], float] = time.monotonic) -> None:
+        """None has ended; the next is begun each `every` seconds."""
+        self._every, self._clock = every, clock
+        self._well_at = clock()
+        self.well = self.failed = 0
+
+    def end(self, *, is_well: bool) -> None:
+        """One has ended."""
+        if is_well:
+            self.well += 1
+            self._well_at = self._clock()
+        else:
+            self.failed += 1
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether one ended well not long ago, or may still do so."""
+        return self._since() < PATIENCE * self._every
+
+    def counts(self) -> "list[Row]":
+        """Give what there is to count."""
+        return [
+            ("runs_total", "counter", "Runs that ended well.", self.well),
+            ("failed_runs_total", "counter", "Runs that failed; each is tried again.", self.failed),
+            ("seconds_since_run", "gauge", "Since one ended well, or since the start.", round(self._since(), 1)),
+        ]
+
+    def _since(self) -> float:
+        return self._clock() - self._well_at
+
+
+class Repeating(NamedTuple):
+    """How often work is done: once, or again and again."""
+
+    every: float | None
+    """Seconds from the beginning of a run to that of the next; None for once."""
+    probe: Probe
+
+    @classmethod
+    def typed(cls, every: str | None, host: str, port: int | None) -> "Repeating":
+        """Take what was typed. Raises UsageError for what is no duration, and for a health of what is done once."""
+        if every is None and port is not None:
+            raise UsageError("--health-port is for what runs again and again.", "Add --every 1h, or leave it out.")
+        return cls(None if every is None else settings.duration(every), Probe(host, port))
+
+    def do(self, work: Callable[[], None]) -> None:
+        """Do it; it may be killed at any moment.
+
+        Raises what the work raises when it is done once; else UsageError alone, for other errors may be gone next time.
+        """
+        if self.every is None:
+            work()
+            return
+        runs = Runs(self.every)
+        with self.probe.answered(lambda: runs):
+            while True:
+                began = time.monotonic()
+                try:
+                    work()
+                    runs.end(is_well=True)
+                except UsageError:
+                    raise
+                except InsightsError as error:
+                    runs.end(is_well=False)
+                    say_problem(f"{now()} {error.message}", error.hint)
+                    say(f"it is tried again {self.every:g} s after it began")
+                time.sleep(max(0.0, began + self.every - time.monotonic()))
+
+
+def now() -> str:
+    """Give the time of day, UTC, as it stands before what is said."""
+    return time.strftime("%H:%M:%SZ", time.gmtime())
