@@ -37,9 +37,13 @@ param budgetStart string
 @allowed(['Enabled', 'Disabled'])
 param publicNetworkAccess string
 
-@description('What builds the tables at scale. With none, run build yourself.')
-@allowed(['none', 'synapse', 'fabric'])
+@description('What makes the tables: a container of ours, or Spark.')
+@allowed(['app', 'synapse', 'fabric'])
 param engine string
+
+@description('Name of a consumer group for `run --group`: lower-case letters, digits and -. Empty for none.')
+@maxLength(40)
+param consumerGroup string
 
 @description('Whether to make an Azure Machine Learning workspace, a registry and an endpoint.')
 param machineLearning bool
@@ -56,6 +60,9 @@ param administratorName string
 @description('Size of the App Service plan that all containers share.')
 param appSku string
 
+@description('Of each app the image that runs already, as azd remembers it: a deployment of the rest leaves it alone.')
+param running object
+
 @description('Size of the Fabric capacity.')
 param fabricSku string = 'F2'
 
@@ -69,6 +76,7 @@ param lakeSku string = 'Standard_LRS'
 param tags object = {}
 
 var token = uniqueString(subscription().id, environmentName, location)
+var door = warehouse ? [{ name: 'warehouse', id: database.?outputs.id ?? '', part: 'postgresqlServer', zone: 'privatelink.postgres.database.azure.com' }] : []
 var allTags = union(tags, { 'azd-env-name': environmentName })
 
 resource group 'Microsoft.Resources/resourceGroups@2025-04-01' = {
@@ -102,7 +110,13 @@ module images 'modules/images.bicep' = {
     location: location
     tags: allTags
     token: token
-    pullers: [identities.outputs.ingest.principalId, identities.outputs.relay.principalId, identities.outputs.serve.principalId]
+    pullers: [
+      identities.outputs.ingest.principalId
+      identities.outputs.relay.principalId
+      identities.outputs.build.principalId
+      identities.outputs.publish.principalId
+      identities.outputs.serve.principalId
+    ]
   }
 }
 
@@ -116,6 +130,9 @@ module broker 'modules/broker.bicep' = {
     publicNetworkAccess: publicNetworkAccess
     sender: identities.outputs.ingest.principalId
     receivers: [identities.outputs.relay.principalId, identities.outputs.serve.principalId]
+    person: principalId
+    personType: principalType
+    consumerGroup: consumerGroup
     logsId: logs.outputs.id
   }
 }
@@ -129,8 +146,8 @@ module lake 'modules/lake.bicep' = {
     token: token
     sku: lakeSku
     publicNetworkAccess: publicNetworkAccess
-    writer: identities.outputs.relay.principalId
-    reader: identities.outputs.serve.principalId
+    writers: [identities.outputs.relay.principalId, identities.outputs.build.principalId]
+    readers: [identities.outputs.publish.principalId, identities.outputs.serve.principalId]
     person: principalId
     personType: principalType
   }
@@ -143,11 +160,11 @@ module network 'modules/network.bicep' = {
     location: location
     tags: allTags
     token: token
-    targets: [
+    targets: concat(door, [
       { name: 'broker', id: broker.outputs.id, part: 'namespace', zone: 'privatelink.servicebus.windows.net' }
       { name: 'lake-dfs', id: lake.outputs.id, part: 'dfs', zone: 'privatelink.dfs.${environment().suffixes.storage}' }
       { name: 'lake-blob', id: lake.outputs.id, part: 'blob', zone: 'privatelink.blob.${environment().suffixes.storage}' }
-    ]
+    ])
   }
 }
 
@@ -160,9 +177,18 @@ module apps 'modules/apps.bicep' = {
     token: token
     sku: appSku
     subnetId: network.outputs.appSubnetId
-    identities: { ingest: identities.outputs.ingest, relay: identities.outputs.relay, serve: identities.outputs.serve }
+    identities: {
+      ingest: identities.outputs.ingest
+      relay: identities.outputs.relay
+      build: identities.outputs.build
+      publish: identities.outputs.publish
+      serve: identities.outputs.serve
+    }
+    running: running
     topic: broker.outputs.topic
     lake: lake.outputs.url
+    builds: engine == 'app'
+    warehouse: database.?outputs.publisherUrl ?? ''
     products: products
     pageToken: pageToken
     logsId: logs.outputs.id
@@ -224,6 +250,8 @@ module database 'modules/warehouse.bicep' = if (warehouse) {
     sku: warehouseSku
     administratorId: principalId
     administratorName: administratorName
+    administratorType: principalType
+    publisher: identities.outputs.publish
     publicNetworkAccess: publicNetworkAccess
   }
 }
@@ -248,5 +276,8 @@ output PAGE_URL string = apps.outputs.pageUrl
 output WAREHOUSE_URL string = database.?outputs.url ?? ''
 output SYNAPSE_WORKSPACE string = synapse.?outputs.workspace ?? ''
 output FABRIC_CAPACITY string = fabric.?outputs.capacity ?? ''
+output SYNAPSE_POOL string = synapse.?outputs.pool ?? ''
 output MACHINE_LEARNING_WORKSPACE string = learning.?outputs.workspace ?? ''
+output MACHINE_LEARNING_REGISTRY string = learning.?outputs.registry ?? ''
+output MACHINE_LEARNING_ENDPOINT string = learning.?outputs.endpoint ?? ''
 output STREAM_JOB string = stream.?outputs.job ?? ''

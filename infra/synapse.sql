@@ -4,7 +4,7 @@ CREATE DATABASE coinbase_insights COLLATE Latin1_General_100_BIN2_UTF8;
 GO
 USE coinbase_insights;
 GO
-CREATE EXTERNAL DATA SOURCE lake WITH (LOCATION = 'https://ACCOUNT.dfs.core.windows.net/lake');
+CREATE EXTERNAL DATA SOURCE lake WITH (LOCATION = 'https://ACCOUNT.dfs.core.windows.net/lake/coinbase');
 GO
 CREATE VIEW raw AS SELECT * FROM OPENROWSET(BULK 'raw', DATA_SOURCE = 'lake', FORMAT = 'DELTA') AS found;
 GO

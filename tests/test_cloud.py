@@ -7,6 +7,8 @@ import re
 import runpy
 import subprocess
 import sys
+import tomllib
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -171,3 +173,93 @@ def test_the_notebook_takes_a_password_from_the_vault_and_ends_with_an_error_whe
     assert done.stdout.startswith("word of https://keys.vault.azure.net/\n")
     assert done.returncode == 1
     assert "publish ended with" in done.stderr
+
+
+NOTES = """#!/bin/sh
+for word; do
+    printf '%s\t' "$word" >>"$NOTED"
+    case $word in @*trigger.json) cp "${word#@}" "$NOTED.trigger" ;; esac
+done
+echo >>"$NOTED"
+[ "$3" != show ]
+"""
+"""An `az` that writes down what it is told, and has no package yet."""
+
+
+@pytest.fixture
+def told_to_az(tmp_path: Path) -> Callable[..., list[list[str]]]:
+    """Runs what azd runs at the end, with these variables; gives each line that az was told."""
+
+    def run(**outputs: str) -> list[list[str]]:
+        (tmp_path / "az").write_text(NOTES)
+        (tmp_path / "az").chmod(0o755)
+        noted = tmp_path / "noted"
+        noted.touch()
+        here = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "NOTED": str(noted), "PYTHON": sys.executable}
+        here["PIP_NO_BUILD_ISOLATION"] = "false"  # pip's word for: without asking the network
+        subprocess.run([ROOT / "cloud/after.sh"], env=os.environ | here | outputs, check=True)
+        return [line.rstrip("\t").split("\t") for line in noted.read_text().splitlines()]
+
+    return run
+
+
+SYNAPSE_MADE = {
+    "SYNAPSE_WORKSPACE": "syn-x",
+    "SYNAPSE_POOL": "spark",
+    "AZURE_RESOURCE_GROUP": "rg-market",
+    "LAKE": "abfss://lake@stx.dfs.core.windows.net/coinbase",
+}
+
+
+def test_azd_gives_synapse_the_wheel_the_notebooks_and_the_pipeline(
+    told_to_az: Callable[..., list[list[str]]], tmp_path: Path
+) -> None:
+    told = told_to_az(**SYNAPSE_MADE)
+
+    assert [" ".join(words[1:3]) for words in told] == [
+        "workspace-package show",
+        "workspace-package upload",
+        "spark pool",
+        "notebook create",
+        "notebook create",
+        "pipeline create",
+        "trigger stop",
+        "trigger create",
+        "trigger start",
+    ]
+    named = {word.removeprefix("coinbase_insights_") for words in told for word in words if word.startswith("coinb")}
+    assert {"build", "publish", "hourly"} <= named
+    files = [word[1:] for words in told for word in words if word.startswith("@") and not word.startswith("@/")]
+    assert files
+    assert all((ROOT / file).is_file() for file in files)
+    trigger = loaded(tmp_path / "noted.trigger")["properties"]["pipelines"][0]["parameters"]
+    assert trigger == {"lake": SYNAPSE_MADE["LAKE"], "pool": "spark"}
+
+
+def test_azd_gives_azure_machine_learning_its_schedule(told_to_az: Callable[..., list[list[str]]]) -> None:
+    told = told_to_az(MACHINE_LEARNING_WORKSPACE="mlw-x", AZURE_RESOURCE_GROUP="rg-market", LAKE=SYNAPSE_MADE["LAKE"])
+
+    assert [words[:3] for words in told] == [["ml", "environment", "create"], ["ml", "schedule", "create"]]
+    assert f"create_job.inputs.lake={SYNAPSE_MADE['LAKE']}" in told[1]
+    assert all((ROOT / words[words.index("--file") + 1]).is_file() for words in told)
+
+
+def test_azd_asks_az_for_nothing_where_there_is_neither(told_to_az: Callable[..., list[list[str]]]) -> None:
+    assert told_to_az(SYNAPSE_WORKSPACE="", MACHINE_LEARNING_WORKSPACE="") == []
+
+
+def test_what_azd_runs_at_the_end_reads_what_the_deployment_puts_out() -> None:
+    read = set(re.findall(r"\$\{?([A-Z_]{3,})", (ROOT / "cloud/after.sh").read_text()))
+    given = set(re.findall(r"^output (\w+)", (ROOT / "infra/main.bicep").read_text(), re.M))
+
+    assert "run: ./cloud/after.sh" in (ROOT / "azure.yaml").read_text()
+    assert read - {"PYTHON"} <= given
+
+
+def test_the_pool_of_synapse_gets_the_versions_that_are_tested_on_its_spark() -> None:
+    pins = set((ROOT / "requirements/synapse.txt").read_text().splitlines()[1:])
+    locked = set(re.findall(r"^([a-z-]+==[0-9.]+)", (ROOT / "requirements/spark/3.5.txt").read_text(), re.M))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    needed = [*project["dependencies"], *project["optional-dependencies"]["lake"]]
+    assert pins <= locked
+    assert sorted(pin.partition("==")[0] for pin in pins) == sorted(re.split(r"[>;]", each)[0] for each in needed)

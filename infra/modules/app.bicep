@@ -13,13 +13,21 @@ param command string
 param healthCheckPath string
 param publicNetworkAccess string
 
+@description('Whether it runs at all.')
+param enabled bool
+
+@description('The image that runs already; empty before the first `azd deploy`, which names it.')
+param image string
+
 @description('Settings that nobody may read.')
 @secure()
 param secrets object = {}
 
-// The journal is in /home, which outlives the container. After SIGTERM a container has 30 s to end.
+// The journal is in /home, which outlives the container; one process has it at a time, so an old container ends before the
+// new one begins. After SIGTERM it has 30 s to end.
 var settings = {
   AZURE_CLIENT_ID: identity.clientId
+  WEBSITE_DISABLE_OVERLAPPED_RECYCLING: '1'
   WEBSITES_PORT: '8080'
   WEBSITES_CONTAINER_STOP_TIME_LIMIT: '30'
   WEBSITES_ENABLE_APP_SERVICE_STORAGE: 'true'
@@ -35,6 +43,7 @@ resource app 'Microsoft.Web/sites@2024-11-01' = {
   kind: 'app,linux,container'
   identity: { type: 'UserAssigned', userAssignedIdentities: { '${identity.id}': {} } }
   properties: {
+    enabled: enabled
     serverFarmId: common.planId
     reserved: true
     httpsOnly: true
@@ -42,8 +51,7 @@ resource app 'Microsoft.Web/sites@2024-11-01' = {
     publicNetworkAccess: publicNetworkAccess
     virtualNetworkSubnetId: common.subnetId
     siteConfig: {
-      // A stand-in until `azd deploy` names the image.
-      linuxFxVersion: 'DOCKER|mcr.microsoft.com/appsvc/staticsite:latest'
+      linuxFxVersion: 'DOCKER|${empty(image) ? 'mcr.microsoft.com/appsvc/staticsite:latest' : image}'
       appCommandLine: command
       acrUseManagedIdentityCreds: true
       acrUserManagedIdentityID: identity.clientId

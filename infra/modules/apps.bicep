@@ -1,4 +1,4 @@
-// The three containers, on one plan: who collects, who lands in the lake, and who shows.
+// The containers, on one plan: who collects, who lands in the lake, who makes tables, who publishes them, and who shows.
 param location string
 param tags object
 param token string
@@ -6,14 +6,23 @@ param sku string
 
 param subnetId string
 
-@description('Of ingest, relay and serve: id, clientId, principalId.')
+@description('Of each app: id and clientId.')
 param identities object
+
+@description('Of each app the image that runs already; empty where none does.')
+param running object
 
 @description('Address of the broker: kafka://HOST:PORT/TOPIC.')
 param topic string
 
 @description('Address of the lake: abfss://...')
 param lake string
+
+@description('Whether tables are made here, and not by Spark.')
+param builds bool
+
+@description('Address of the warehouse: postgresql://...; empty where there is none.')
+param warehouse string
 
 @description('The products, with a space between them.')
 param products string
@@ -50,6 +59,8 @@ module ingest 'app.bicep' = {
     service: 'ingest'
     common: plain
     identity: identities.ingest
+    enabled: true
+    image: running.ingest
     command: 'ingest ${chosen} --to ${topic} --journal /home/journal --health-port 8080 --health-host 0.0.0.0'
     healthCheckPath: '/healthz'
     publicNetworkAccess: 'Disabled'
@@ -63,8 +74,40 @@ module relay 'app.bicep' = {
     service: 'relay'
     common: plain
     identity: identities.relay
+    enabled: true
+    image: running.relay
     command: 'ingest --from ${topic} --to ${lake} --health-port 8080 --health-host 0.0.0.0'
     healthCheckPath: '/healthz'
+    publicNetworkAccess: 'Disabled'
+  }
+}
+
+module build 'app.bicep' = {
+  name: 'build'
+  params: {
+    name: 'app-build-${token}'
+    service: 'build'
+    common: plain
+    identity: identities.build
+    enabled: builds
+    image: running.build
+    command: 'build ${lake} --every 15m --health-port 8080 --health-host 0.0.0.0'
+    healthCheckPath: '/readyz'
+    publicNetworkAccess: 'Disabled'
+  }
+}
+
+module publish 'app.bicep' = {
+  name: 'publish'
+  params: {
+    name: 'app-publish-${token}'
+    service: 'publish'
+    common: plain
+    identity: identities.publish
+    enabled: !empty(warehouse)
+    image: running.publish
+    command: 'publish ${lake} --to ${empty(warehouse) ? 'duckdb:///none' : warehouse} --every 15m --health-port 8080 --health-host 0.0.0.0'
+    healthCheckPath: '/readyz'
     publicNetworkAccess: 'Disabled'
   }
 }
@@ -76,6 +119,8 @@ module serve 'app.bicep' = {
     service: 'serve'
     common: plain
     identity: identities.serve
+    enabled: true
+    image: running.serve
     command: 'serve ${chosen} --from ${topic} --lake ${lake} --host 0.0.0.0 --port 8080 --name ${page}.azurewebsites.net'
     healthCheckPath: '/readyz'
     publicNetworkAccess: 'Enabled'
@@ -83,5 +128,10 @@ module serve 'app.bicep' = {
   }
 }
 
-output ids array = [ingest.outputs.id, relay.outputs.id, serve.outputs.id]
+@description('Of those that run.')
+output ids array = concat(
+  [ingest.outputs.id, relay.outputs.id, serve.outputs.id],
+  builds ? [build.outputs.id] : [],
+  empty(warehouse) ? [] : [publish.outputs.id]
+)
 output pageUrl string = 'https://${serve.outputs.host}/'

@@ -4,14 +4,31 @@ param tags object
 param token string
 param publicNetworkAccess string
 
-@description('Principal id of who may send.')
+@description('Principal id of the app that sends.')
 param sender string
 
-@description('Principal ids of who may receive.')
+@description('Principal ids of the apps that receive.')
 param receivers array
+
+@description('Object id of the person who may receive, and share products in the consumer group.')
+param person string
+
+@description('User or ServicePrincipal.')
+param personType string
+
+@description('Name of a group of `run --group`, which needs a hub of its own; empty for none.')
+param consumerGroup string
 param logsId string
 
 var roles = loadJsonContent('../roles.json')
+// The collector looks where the topic ends, so that it sends nothing twice: it receives too.
+var grants = concat(
+  map(concat([sender], receivers), id => { id: id, kind: 'ServicePrincipal', role: roles.eventHubsDataReceiver }),
+  [
+    { id: sender, kind: 'ServicePrincipal', role: roles.eventHubsDataSender }
+    { id: person, kind: personType, role: roles.eventHubsDataReceiver }
+  ]
+)
 
 resource namespace 'Microsoft.EventHub/namespaces@2024-01-01' = {
   name: 'evhns-${token}'
@@ -36,29 +53,33 @@ resource raw 'Microsoft.EventHub/namespaces/eventhubs@2024-01-01' = {
   }
 }
 
-resource group 'Microsoft.EventHub/namespaces/eventhubs/consumergroups@2024-01-01' = {
-  parent: raw
-  name: 'lake'
-}
-
-resource send 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(raw.id, sender, roles.eventHubsDataSender)
+resource grant 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for each in grants: {
+  name: guid(raw.id, each.id, each.role)
   scope: raw
   properties: {
-    principalId: sender
-    principalType: 'ServicePrincipal'
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.eventHubsDataSender)
+    principalId: each.id
+    principalType: each.kind
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', each.role)
+  }
+}]
+
+// What the members of the group know of its shares: as many partitions as there will ever be members.
+resource shares 'Microsoft.EventHub/namespaces/eventhubs@2024-01-01' = if (!empty(consumerGroup)) {
+  parent: namespace
+  name: '${raw.name}.${consumerGroup}'
+  properties: {
+    partitionCount: 16
+    retentionDescription: { cleanupPolicy: 'Delete', retentionTimeInHours: 24 }
   }
 }
 
-// The collector looks where the topic ends, so that it sends nothing twice: it receives too.
-resource receive 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for id in concat([sender], receivers): {
-  name: guid(raw.id, id, roles.eventHubsDataReceiver)
-  scope: raw
+resource share 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for role in empty(consumerGroup) ? [] : [roles.eventHubsDataSender, roles.eventHubsDataReceiver]: {
+  name: guid(shares.id, person, role)
+  scope: shares
   properties: {
-    principalId: id
-    principalType: 'ServicePrincipal'
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.eventHubsDataReceiver)
+    principalId: person
+    principalType: personType
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', role)
   }
 }]
 

@@ -5,11 +5,11 @@ param token string
 param sku string
 param publicNetworkAccess string
 
-@description('Principal id of the app that writes.')
-param writer string
+@description('Principal ids of the apps that write.')
+param writers array
 
-@description('Principal id of the app that reads.')
-param reader string
+@description('Principal ids of the apps that read.')
+param readers array
 
 @description('Object id of the person who may do both.')
 param person string
@@ -18,11 +18,11 @@ param person string
 param personType string
 
 var roles = loadJsonContent('../roles.json')
-var grants = [
-  { id: writer, kind: 'ServicePrincipal', role: roles.storageBlobDataContributor }
-  { id: reader, kind: 'ServicePrincipal', role: roles.storageBlobDataReader }
-  { id: person, kind: personType, role: roles.storageBlobDataContributor }
-]
+var grants = concat(
+  map(writers, id => { id: id, kind: 'ServicePrincipal', role: roles.storageBlobDataContributor }),
+  map(readers, id => { id: id, kind: 'ServicePrincipal', role: roles.storageBlobDataReader }),
+  [{ id: person, kind: personType, role: roles.storageBlobDataContributor }]
+)
 
 resource account 'Microsoft.Storage/storageAccounts@2025-01-01' = {
   // checkov:skip=CKV_AZURE_35: follows publicNetworkAccess
@@ -73,4 +73,5 @@ resource grant 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for each 
 
 output id string = account.id
 output account string = account.name
-output url string = 'abfss://${lake.name}@${account.name}.dfs.${environment().suffixes.storage}/'
+// A folder of its own: Synapse keeps its own things beside it.
+output url string = 'abfss://${lake.name}@${account.name}.dfs.${environment().suffixes.storage}/coinbase'

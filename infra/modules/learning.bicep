@@ -7,6 +7,9 @@ param token string
 @description('Name of the storage account with the container lake.')
 param account string
 param logsId string
+
+@description('Size of the machine that trains.')
+param computeSize string = 'Standard_DS3_v2'
 param publicNetworkAccess string
 
 var roles = loadJsonContent('../roles.json')
@@ -87,6 +90,25 @@ resource workspace 'Microsoft.MachineLearningServices/workspaces@2025-06-01' = {
   }
 }
 
+// What train.yaml asks for: no node runs while nothing is trained.
+resource compute 'Microsoft.MachineLearningServices/workspaces/computes@2025-06-01' = {
+  parent: workspace
+  name: 'cpu'
+  location: location
+  tags: tags
+  identity: { type: 'SystemAssigned' }
+  properties: {
+    computeType: 'AmlCompute'
+    disableLocalAuth: true
+    properties: {
+      osType: 'Linux'
+      vmSize: computeSize
+      remoteLoginPortPublicAccess: 'Disabled'
+      scaleSettings: { minNodeCount: 0, maxNodeCount: 1, nodeIdleTimeBeforeScaleDown: 'PT5M' }
+    }
+  }
+}
+
 resource registry 'Microsoft.MachineLearningServices/registries@2025-06-01' = {
   name: 'mlr-${token}'
   location: location
@@ -115,15 +137,37 @@ resource endpoint 'Microsoft.MachineLearningServices/workspaces/onlineEndpoints@
   properties: { authMode: 'AADToken', publicNetworkAccess: publicNetworkAccess }
 }
 
-resource read 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(lake.id, workspace.id, roles.storageBlobDataReader)
+// `train` reads quotes and leaves the model in the lake; the registry gets the same folder by way of the scratch.
+resource learn 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(lake.id, compute.id, roles.storageBlobDataContributor)
   scope: lake
   properties: {
-    principalId: workspace.identity.principalId
+    principalId: compute.identity.principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.storageBlobDataContributor)
+  }
+}
+
+resource leave 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(scratch.id, compute.id, roles.storageBlobDataContributor)
+  scope: scratch
+  properties: {
+    principalId: compute.identity.principalId
+    principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.storageBlobDataContributor)
+  }
+}
+
+resource fetch 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(scratch.id, endpoint.id, roles.storageBlobDataReader)
+  scope: scratch
+  properties: {
+    principalId: endpoint.identity.principalId
     principalType: 'ServicePrincipal'
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.storageBlobDataReader)
   }
 }
 
 output workspace string = workspace.name
+output registry string = registry.name
 output endpoint string = endpoint.name

@@ -56,6 +56,7 @@ resource pool 'Microsoft.Synapse/workspaces/bigDataPools@2021-06-01' = {
     nodeCount: 3
     autoPause: { enabled: true, delayInMinutes: 15 }
     sessionLevelPackagesEnabled: false
+    libraryRequirements: { filename: 'requirements.txt', content: loadTextContent('../../requirements/synapse.txt') }
   }
 }
 
@@ -70,3 +71,4 @@ resource write 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
 }
 
 output workspace string = workspace.name
+output pool string = pool.name

@@ -1,4 +1,4 @@
-// PostgreSQL for analysts, filled by `publish`. People sign in with Entra; there are no passwords.
+// PostgreSQL for analysts, filled by `publish`. All sign in with Entra; there are no passwords.
 param location string
 param tags object
 param token string
@@ -9,6 +9,12 @@ param administratorId string
 
 @description('Sign-in name of the same person.')
 param administratorName string
+
+@description('User or ServicePrincipal.')
+param administratorType string
+
+@description('The app that fills it: name and principalId.')
+param publisher object
 param publicNetworkAccess string
 
 resource server 'Microsoft.DBforPostgreSQL/flexibleServers@2024-08-01' = {
@@ -35,14 +41,25 @@ resource administrator 'Microsoft.DBforPostgreSQL/flexibleServers/administrators
   parent: server
   name: administratorId
   dependsOn: [database]
-  properties: { principalName: administratorName, principalType: 'User', tenantId: subscription().tenantId }
+  properties: { principalName: administratorName, principalType: administratorType, tenantId: subscription().tenantId }
+}
+
+// Only an administrator can be let in from outside; the server holds nothing but what this one publishes.
+resource filler 'Microsoft.DBforPostgreSQL/flexibleServers/administrators@2024-08-01' = {
+  parent: server
+  name: publisher.principalId
+  dependsOn: [administrator]
+  properties: { principalName: publisher.name, principalType: 'ServicePrincipal', tenantId: subscription().tenantId }
 }
 
 // Azure's own addresses may come to the door, where there is one; who you are is asked inside. Add yours by hand.
 resource azure 'Microsoft.DBforPostgreSQL/flexibleServers/firewallRules@2024-08-01' = if (publicNetworkAccess == 'Enabled') {
   parent: server
+  dependsOn: [filler]
   name: 'azure'
   properties: { startIpAddress: '0.0.0.0', endIpAddress: '0.0.0.0' }
 }
 
+output id string = server.id
 output url string = 'postgresql://${uriComponent(administratorName)}@${server.properties.fullyQualifiedDomainName}/${database.name}'
+output publisherUrl string = 'postgresql://${publisher.name}@${server.properties.fullyQualifiedDomainName}/${database.name}'

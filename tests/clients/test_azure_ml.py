@@ -38,6 +38,7 @@ def understood() -> dict[str, Any]:
 def test_the_files_fit_together(understood: dict[str, Any]) -> None:
     assert understood["environment"] == f"{understood['environment_name']}@latest"
     assert understood["scheduled"] == understood["command"]
+    assert understood["scheduled_on"] == "abfss://said"
     assert understood["deployed_to"] == understood["endpoint"]
     assert understood["deployed"].split(":")[:-1] == [understood["registers"]]
     assert understood["registers_as"] == "mlflow_model"

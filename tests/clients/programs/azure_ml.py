@@ -11,7 +11,7 @@ from azure.ai.ml.entities._load_functions import load_schedule
 folder = Path(sys.argv[1])
 job = load_job(folder / "train.yaml")
 environment = load_environment(folder / "environment.yaml")
-schedule = load_schedule(folder / "schedule.yaml")
+schedule = load_schedule(folder / "schedule.yaml", params_override=[{"create_job.inputs.lake": "abfss://said"}])
 endpoint = load_online_endpoint(folder / "endpoint.yaml")
 deployment = load_online_deployment(folder / "deployment.yaml")
 assert isinstance(schedule.trigger, RecurrenceTrigger | CronTrigger)
@@ -26,6 +26,7 @@ print(
             "environment": job.environment,
             "environment_name": environment.name,
             "conda": environment.conda_file,
+            "scheduled_on": schedule.create_job.inputs["lake"]._data,
             "scheduled": schedule.create_job.component.command,
             "endpoint": endpoint.name,
             "deployed_to": deployment.endpoint_name,

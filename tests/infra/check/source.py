@@ -119,12 +119,13 @@ def uses(node: Node) -> Iterator[Node]:
         is_key = parent.type == "object_property" and is_first
         is_called = parent.type == "call_expression" and parent.child_by_field_name("function") == each
         is_loop = parent.type == "for_statement" and parent.child_by_field_name("initializer") == each
+        is_loop = is_loop or (parent.type == "lambda_expression" and is_first)
         if not (is_name or is_key or is_called or is_loop):
             yield each
 
 
 def looped(node: Node) -> set[str]:
-    """Give the names that the loops around a node make."""
+    """Give the names that the loops and the small functions around a node make."""
     found: set[str] = set()
     around: Node | None = node
     while around is not None:
@@ -133,6 +134,8 @@ def looped(node: Node) -> set[str]:
             first = around.child_by_field_name("initializer")
             found |= {said(each) for head in heads for each in head.named_children}
             found |= {said(first)} if first is not None else set()
+        elif around.type == "lambda_expression":
+            found.add(said(around.named_children[0]))
         around = around.parent
     return found
 
