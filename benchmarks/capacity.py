@@ -122,16 +122,17 @@ def _rate(measured: Measured, channel: str, products: int) -> float:
 
 
 def monthly(need: Need, price: dict[str, float]) -> dict[str, float]:
-    """What a month costs after a year of collecting: each sum is a price of the page times a need."""
-    events = (need.messages * MONTH) / 1e6
-    hours = max(price["spark_minutes_least"] / 60, need.build / 3600)
-    return {
-        "storage": (need.raw + need.tables) * price["storage_gb_month"],
-        "containers": price["containers"] * price["container_hour"] * MONTH / 3600,
-        "broker": need.units * price["throughput_unit_hour"] * MONTH / 3600 + events * price["million_events"],
-        "spark": MONTH / 3600 * hours * price["spark_vcores"] * price["spark_vcore_hour"],
-        "logs": price["logs_gb_month"] * price["logs_gb"],
-    }
+    """What a month costs after a year of collecting, each way as a whole: sums of prices of the page times needs."""
+    hours = MONTH / 3600
+    storage = (need.raw + need.tables) * price["storage_gb_month"]
+    machine = price["machine_hour"] * hours + price["logs_gb_month"] * price["logs_gb"]
+    doors = price["private_endpoints"] * (price["private_endpoint_hour"] * hours + price["zone_month"])
+    broker = need.units * price["throughput_unit_hour"] * hours + need.messages * MONTH / 1e6 * price["million_events"]
+    spark = (
+        hours * (price["spark_minutes"] / 60 + need.build / 3600) * price["spark_vcores"] * price["spark_vcore_hour"]
+    )
+    everything = storage + need.units * (machine + doors + price["registry_month"]) + broker
+    return {"storage": storage, "one machine": storage + machine, "azd up": everything, "Synapse": everything + spark}
 
 
 def measure() -> Measured:
@@ -262,16 +263,32 @@ def year_table(measured: Measured, price: dict[str, float]) -> str:
         ["cores for ingest", *(f"{case.ingest:.2g}" for case in cases)],
         ["build of an hour, CPU seconds", *(f"{case.build:,.1f}" for case in cases)],
         ["throughput units", *(f"{case.units}" for case in cases)],
-        *([f"{name}, a month", *(f"{cost[name]:,.0f}" for cost in costs)] for name in costs[0]),
-        ["**all, a month**", *(f"**{sum(cost.values()):,.0f}**" for cost in costs)],
-        ["**the first year**", *(f"**{12 * (sum(cost.values()) - cost['storage'] / 2):,.0f}**" for cost in costs)],
-        ["a month without Spark and broker", *(f"{_without(cost, 'spark', 'broker'):,.0f}" for cost in costs)],
+        ["storage, a month", *(f"{cost['storage']:,.0f}" for cost in costs)],
+        ["**one machine, a month**", *(f"**{cost['one machine']:,.0f}**" for cost in costs)],
+        ["one machine, the first year", *(f"{_first_year(cost, 'one machine'):,.0f}" for cost in costs)],
+        ["**`azd up`, a month**", *_through_broker("azd up", costs, "**{:,.0f}**")],
+        ["`azd up`, the first year", *_through_broker("azd up", costs, "{:,.0f}", _first_year)],
+        ["**`azd up` with Synapse, a month**", *_through_broker("Synapse", costs, "**{:,.0f}**")],
     ]
     return _table(heads, rows)
 
 
-def _without(cost: dict[str, float], *names: str) -> float:
-    return sum(value for name, value in cost.items() if name not in names)
+def _first_year(cost: dict[str, float], way: str) -> float:
+    """Twelve months, with half of the storage, for it fills evenly."""
+    return 12 * (cost[way] - cost["storage"] / 2)
+
+
+def _through_broker(
+    way: str,
+    costs: list[dict[str, float]],
+    form: str,
+    of: Callable[[dict[str, float], str], float] = lambda cost, way: cost[way],
+) -> list[str]:
+    """Give a sum of each case; none of level2, for its books are larger than a message of the broker may be."""
+    channels = list(RECORDINGS) * (len(costs) // len(RECORDINGS))
+    return [
+        "no" if name == "level2" else form.format(of(cost, way)) for name, cost in zip(channels, costs, strict=True)
+    ]
 
 
 def written(page: str, measured: Measured) -> str:

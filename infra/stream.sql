@@ -1,5 +1,5 @@
--- Bars of a minute by the exchange's clock, straight from the tickers of the broker. The columns are those of the lake's bars
--- (docs/reference/tables.md); but this query drops no duplicates and knows of no gaps.
+-- Bars of a minute by the exchange's clock, straight from the tickers of the broker. Its columns are some of those of the lake's
+-- bars (docs/reference/tables.md), without open, close and all that needs order; it drops no duplicates and knows of no gaps.
 SELECT
     product_id,
     DATEADD(minute, -1, System.Timestamp()) AS start,
