@@ -374,3 +374,10 @@ def test_compiling_is_told_only_while_nothing_is_compiled(
     judge_all([recording], Question(("last",)), told.append)
 
     assert [text for text in told if "message" not in text] == [COMPILING]
+
+
+@pytest.mark.parametrize("command", [("run",), ("run", "--group", "desk"), ("serve", "--port", "0")])
+def test_a_broker_that_is_not_there_does_not_hold_up_the_end(command: tuple[str, ...]) -> None:
+    words = (*PROGRAM, *command, "--from", "kafka://127.0.0.1:1/raw", "--for", "0.5s")
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=8)  # the broker would get 10 s
+    assert "Traceback" not in done.stderr

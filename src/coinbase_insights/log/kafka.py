@@ -12,6 +12,8 @@ import re
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +22,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 from ..azure import token
 from ..errors import StorageError, UsageError
 from ..message import Item, Unstored
+from ..running import in_background
 from ..wire.label import label
 from .journal import encode
 from .segment_reader import SegmentReader
@@ -201,14 +204,21 @@ def _line(message: Message) -> bytes:
 
 async def newest(where: Address) -> AsyncGenerator[Item]:
     """Give all that comes to a topic from now on. Raises StorageError where there is none, or no broker."""
-    reader = await asyncio.to_thread(Reader, where)
+    reader = await in_background(partial(_at_the_end, where))
+    thread = ThreadPoolExecutor(1)
     try:
-        reader.seek((await asyncio.to_thread(reader.range))[1])
         while True:
-            for _, line in await asyncio.to_thread(reader.read, LINES, WAIT):
+            for _, line in await asyncio.get_running_loop().run_in_executor(thread, reader.read, LINES, WAIT):
                 yield item_of(line)
     finally:
+        thread.shutdown()  # Nobody may close what is read from.
         reader.close()
+
+
+def _at_the_end(where: Address) -> Reader:
+    reader = Reader(where)
+    reader.seek(reader.range()[1])
+    return reader
 
 
 class Sending:

@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TypeVar
 
 from msgspec import MsgspecError
@@ -19,6 +20,7 @@ from ..engine.product import Product
 from ..errors import StorageError, UsageError
 from ..message import Item
 from ..pipe import Pipe
+from ..running import in_background
 from .group import Group, Kept, Position
 from .kafka import WAIT, Address, Reader, logger
 from .shares import Shares, decode, recall, remember
@@ -63,8 +65,8 @@ class Sharing:
 
         Raises StorageError where there is no topic, or no broker at the start.
         """
-        reader = await self._beside(Reader, self._where)
-        group = await self._beside(Group, self._where, self._name, self._remember, self._forget)
+        reader = await in_background(partial(Reader, self._where))
+        group = await in_background(partial(Group, self._where, self._name, self._remember, self._forget))
         self._shares.count, self._shares.own = group.shares, group.own
         kept_at = time.monotonic()
         try:
