@@ -8,6 +8,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --for
 rows = $(if $(CHECK),--rows=.reliability/$(1).json)
 SPARKS := $(patsubst requirements/spark/%.in,%,$(wildcard requirements/spark/*.in))
 IMAGE := lake kafka serve warehouse azure
+AT_ONCE = --numprocesses $(or $(PROCESSES),3) --dist worksteal
 CLIENTS := $(patsubst requirements/clients/%.in,%,$(wildcard requirements/clients/*.in))
 
 MAKEFLAGS += --no-print-directory
@@ -32,7 +33,7 @@ serve-demo: .venv/.run ## see the built-in exchange on a page, http://127.0.0.1:
 
 test: .venv/.dev ## run the tests
 	@echo "test: pytest"
-	@$(BIN)/python -m pytest --quiet $(call rows,tests) $(ARGS)
+	@$(BIN)/python -m pytest --quiet $(AT_ONCE) $(call rows,tests) $(ARGS)
 
 check: CHECK := --check
 check: format lint types contracts docs test clients components infra spark e2e reliability ## run all of CI, the quick things first
@@ -66,15 +67,15 @@ clients: .venv/.dev $(CLIENTS:%=.venv-clients/%/.ready) ## point real Coinbase c
 
 components: .venv/.dev .components/azurite/.ready .components/kafka/.ready .components/page/.ready ## a real object store, broker, database and browser (needs npm, mvn, Java, postgresql, chromium)
 	@echo "components: pytest tests/components"
-	@$(BIN)/python -m pytest --quiet tests/components $(call rows,components) $(ARGS)
+	@$(BIN)/python -m pytest --quiet $(AT_ONCE) --dist loadfile tests/components $(call rows,components) $(ARGS)
 
 infra: .venv/.dev .venv-infra/.ready ## check what `azd up` would make, offline, and look for holes in it
 	@echo "infra: pytest tests/infra"
-	@$(BIN)/python -m pytest --quiet tests/infra $(ARGS)
+	@$(BIN)/python -m pytest --quiet $(AT_ONCE) tests/infra $(ARGS)
 
 spark: .venv/.dev $(SPARKS:%=.venv-spark/%/.ready) .components/kafka/.ready ## build and stream on real Sparks (slow; needs mvn, Java 17)
 	@echo "spark: pytest tests/spark"
-	@$(BIN)/python -m pytest --quiet tests/spark $(ARGS)
+	@$(BIN)/python -m pytest --quiet $(AT_ONCE) tests/spark $(ARGS)
 
 e2e: .venv/.dev .components/azurite/.ready .components/kafka/.ready .venv-spark/4.1/.ready ## run the whole picture of compose.yaml, and kill each part of it
 	@echo "e2e: pytest tests/e2e"

@@ -75,5 +75,5 @@ class Rows:
 
 def pytest_configure(config: pytest.Config) -> None:
     path = config.getoption("--rows")
-    if path:
+    if path and not hasattr(config, "workerinput"):  # of several processes the first hears of every test
         config.pluginmanager.register(Rows(Path(path)))

@@ -257,7 +257,7 @@ def test_what_azd_runs_at_the_end_reads_what_the_deployment_puts_out() -> None:
 
 
 def test_the_pool_of_synapse_gets_the_versions_that_are_tested_on_its_spark() -> None:
-    pins = set((ROOT / "requirements/synapse.txt").read_text().splitlines()[1:])
+    pins = set((ROOT / "cloud/synapse/requirements.txt").read_text().splitlines()[1:])
     locked = set(re.findall(r"^([a-z-]+==[0-9.]+)", (ROOT / "requirements/spark/3.5.txt").read_text(), re.M))
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     needed = [*project["dependencies"], *project["optional-dependencies"]["lake"]]

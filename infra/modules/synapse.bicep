@@ -56,7 +56,7 @@ resource pool 'Microsoft.Synapse/workspaces/bigDataPools@2021-06-01' = {
     nodeCount: 3
     autoPause: { enabled: true, delayInMinutes: 15 }
     sessionLevelPackagesEnabled: false
-    libraryRequirements: { filename: 'requirements.txt', content: loadTextContent('../../requirements/synapse.txt') }
+    libraryRequirements: { filename: 'requirements.txt', content: loadTextContent('../../cloud/synapse/requirements.txt') }
   }
 }
 
