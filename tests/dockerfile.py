@@ -199,10 +199,10 @@ class Contained:
         inner = Path(f"/proc/{outer}/task/{outer}/children").read_text().split() if self._is_contained else [str(outer)]
         os.kill(int(inner[0]), number)
 
-    def says(self, begins: str) -> str:
-        """Wait for a line on stderr that begins so."""
+    def says(self, words: str) -> str:
+        """Wait for a line on stderr with these words in it."""
         assert self.outer.stderr is not None
-        return next(line for line in self.outer.stderr if line.startswith(begins))
+        return next(line for line in self.outer.stderr if words in line)
 
     def end(self) -> tuple[int, str, str]:
         """Wait for its end; give its exit code, and what it has said on both streams."""
