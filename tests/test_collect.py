@@ -286,3 +286,20 @@ def test_verify_repair_ends_with_0_once_it_is_whole(tmp_path: Path) -> None:
     done = subprocess.run([*PROGRAM, "verify", str(tmp_path), "--repair"], capture_output=True, text=True, check=True)
     assert f"{part.name} is damaged: set aside" in done.stderr
     assert "whole: 0 rows in 0 parts of 0 connections, 12 lines wait in the journal" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("-p", "ETH-USD"),
+        ("--channel", "ticker"),
+        ("--feed", "advanced"),
+        ("--url", "ws://127.0.0.1:1"),
+        ("--format", "json"),
+    ],
+)
+def test_what_means_nothing_where_messages_come_from_a_topic_is_refused(words: tuple[str, str], tmp_path: Path) -> None:
+    command = (*PROGRAM, "ingest", "--from", "kafka://127.0.0.1:1/raw", "--to", str(tmp_path / "lake"), *words)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, f"ingest --from a topic has no {words[0]}" in done.stderr) == (2, True)
+    assert not (tmp_path / "lake").exists()

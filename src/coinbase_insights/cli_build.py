@@ -59,7 +59,7 @@ def build(
     ] = False,
     every: EveryOption = None,
     health_port: HealthPortOption = None,
-    health_host: HealthHostOption = "127.0.0.1",
+    health_host: HealthHostOption = None,
 ) -> None:
     """Make quotes, insights, bars, scores and gaps from what was collected; go on where the tables end."""
     try:

@@ -12,7 +12,7 @@ import typer
 from . import settings
 from .cli_repeat import Probe, now
 from .cli_talk import lacks, say
-from .cli_watch import TOPIC
+from .cli_watch import TOPIC, typed
 from .errors import StorageError, UsageError
 from .options import (
     Channel,
@@ -48,8 +48,8 @@ def ingest(
     source: Annotated[
         str | None, typer.Option("--from", metavar="TOPIC", help="kafka://HOST:PORT/TOPIC instead of Coinbase.")
     ] = None,
-    channel: Annotated[Channel, typer.Option(help="What to listen to.")] = Channel.TICKER_BATCH,
-    feed: Annotated[FeedName, typer.Option(help="Which of Coinbase's feeds.")] = FeedName.EXCHANGE,
+    channel: Annotated[Channel | None, typer.Option(show_default="ticker_batch", help="What to listen to.")] = None,
+    feed: Annotated[FeedName | None, typer.Option(show_default="exchange", help="Which of Coinbase's feeds.")] = None,
     all_products: Annotated[
         bool, typer.Option("--all-products", help="Every product that is traded at the start.")
     ] = False,
@@ -64,7 +64,7 @@ def ingest(
         bool, typer.Option("--fsync-always", help="Sync after each message instead of once a second.")
     ] = False,
     health_port: HealthPortOption = None,
-    health_host: HealthHostOption = "127.0.0.1",
+    health_host: HealthHostOption = None,
     output: ListFormatOption = ListFormat.LINES,
     length: ForOption = None,
     url: UrlOption = None,
@@ -74,10 +74,17 @@ def ingest(
         raise UsageError("ingest needs a place to keep messages in.", "Name one: coinbase_insights ingest --to lake")
     seconds = None if length is None else settings.duration(length)
     commit_seconds = settings.duration(every)
+    probe = Probe.typed(health_host, health_port)
     if source is not None:
-        flags = {"-p": product_id, "--all-products": all_products, "--journal": journal, "--journal-limit": limit}
-        _refuse(to, flags | {"--fsync-always": fsync_always})
-        _relay(source, to, commit_seconds, seconds, Probe(health_host, health_port))
+        flags: dict[str, object] = {
+            "-p": product_id,
+            "--all-products": all_products,
+            "--channel": channel,
+            "--feed": feed,
+        }
+        flags |= {"--url": typed(url), "--journal": journal, "--journal-limit": limit, "--fsync-always": fsync_always}
+        _refuse(to, flags | {"--format json": output is ListFormat.JSON})
+        _relay(source, to, commit_seconds, seconds, probe)
         return
     if bool(product_id) == all_products:
         raise UsageError("ingest needs products, or else --all-products.", "Name one: --product-id ETH-USD")
@@ -86,9 +93,10 @@ def ingest(
     from .feed import Feed
     from .feed.endpoints import SOCKETS
 
-    address = settings.socket_url(url or SOCKETS[feed])
-    names = _products(settings.product_ids(product_id or []), address, feed, is_new=not folder.is_dir())
-    live = Feed(address, names, dialect=feed, channel=channel)
+    dialect = feed or FeedName.EXCHANGE
+    address = settings.socket_url(url or SOCKETS[dialect])
+    names = _products(settings.product_ids(product_id or []), address, dialect, is_new=not folder.is_dir())
+    live = Feed(address, names, dialect=dialect, channel=channel or Channel.TICKER_BATCH)
     try:
         from .collect import Collect, Pace
 
@@ -102,7 +110,7 @@ def ingest(
         pace = Pace(commit_seconds=0.2, commit_lines=1, fsync_always=fsync_always)
     collect = Collect(kept, delivery, pace)
     tell = _tell_json if output is ListFormat.JSON else _tell
-    with Probe(health_host, health_port).answered(collect.standing):
+    with probe.answered(collect.standing):
         asyncio.run(collect.run(live.items(), seconds, tell))
 
 

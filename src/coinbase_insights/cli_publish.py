@@ -35,7 +35,7 @@ def publish(
     ] = None,
     every: EveryOption = None,
     health_port: HealthPortOption = None,
-    health_host: HealthHostOption = "127.0.0.1",
+    health_host: HealthHostOption = None,
 ) -> None:
     """Copy tables of a lake into a warehouse, for analysts and dashboards; go on where they end there."""
     try:

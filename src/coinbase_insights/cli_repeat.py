@@ -24,6 +24,13 @@ class Probe(NamedTuple):
     port: int | None
     """None where nobody asks."""
 
+    @classmethod
+    def typed(cls, host: str | None, port: int | None) -> "Probe":
+        """Take what was typed. Raises UsageError for a host without a port."""
+        if host is not None and port is None:
+            raise UsageError("--health-host needs a port to answer at.", "Add --health-port 8080, or leave it out.")
+        return cls(host or "127.0.0.1", port)
+
     @contextmanager
     def answered(self, look: "Callable[[], Health]") -> Iterator[None]:
         """Answer who asks, as long as the context lasts."""
@@ -79,11 +86,11 @@ class Repeating(NamedTuple):
     probe: Probe
 
     @classmethod
-    def typed(cls, every: str | None, host: str, port: int | None) -> "Repeating":
+    def typed(cls, every: str | None, host: str | None, port: int | None) -> "Repeating":
         """Take what was typed. Raises UsageError for what is no duration, and for a health of what is done once."""
         if every is None and port is not None:
             raise UsageError("--health-port is for what runs again and again.", "Add --every 1h, or leave it out.")
-        return cls(None if every is None else settings.duration(every), Probe(host, port))
+        return cls(None if every is None else settings.duration(every), Probe.typed(host, port))
 
     def do(self, work: Callable[[], None]) -> None:
         """Do it; it may be killed at any moment.

@@ -88,7 +88,13 @@ HealthPortOption = Annotated[
     typer.Option("--health-port", min=0, max=65535, metavar="PORT", help="Of /healthz, /readyz and /metrics."),
 ]
 HealthHostOption = Annotated[
-    str, typer.Option("--health-host", metavar="HOST", help="Where --health-port answers; 0.0.0.0 in a container.")
+    str | None,
+    typer.Option(
+        "--health-host",
+        metavar="HOST",
+        show_default="127.0.0.1",
+        help="Of --health-port; 0.0.0.0 in a container.",
+    ),
 ]
 ForOption = Annotated[str | None, typer.Option("--for", metavar="DURATION", help="End after this long: 90s, 15m, 1h.")]
 RecordOption = Annotated[Path | None, typer.Option("--record", metavar="PATH", help="Keep every message in this file.")]
