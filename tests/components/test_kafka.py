@@ -77,6 +77,19 @@ def test_a_second_sender_goes_on_where_the_topic_ends(topic: Address, tmp_path: 
     assert again.landed == 100
 
 
+def test_a_topic_that_has_forgotten_everything_gets_nothing_again_and_a_new_one_gets_all(
+    broker: Broker, topic: Address, tmp_path: Path
+) -> None:
+    journal = journal_of(tmp_path, [message(number) for number in range(100)])
+    Sending(topic, tmp_path).land(60)
+    broker.forget(topic, 60)
+    new = broker.topic("a-new-one")
+    for each in (topic, new):
+        Sending(each, tmp_path).land(journal.durable)
+    journal.close()
+    assert (Reader(topic).range(), Reader(new).range()) == ((60, 100), (0, 100))
+
+
 def test_messages_that_a_topic_has_no_longer_are_one_line_that_says_how_many(
     broker: Broker, topic: Address, tmp_path: Path
 ) -> None:

@@ -35,6 +35,8 @@ CONNECTION_STRING = "COINBASE_INSIGHTS_CONNECTION_STRING"
 """The variable with the connection string of an Event Hubs namespace, for who cannot sign in; it is never shown."""
 _EVENT_HUBS = re.compile(r"([a-z0-9-]+\.servicebus\.windows\.net):9093", re.ASCII | re.IGNORECASE).fullmatch
 _ADDRESS = re.compile(r"kafka://([A-Za-z0-9.\-:,]{1,500})/([A-Za-z0-9._\-]{1,249})", re.ASCII).fullmatch
+SENT = "sent"
+"""The file beside the journal's segments that says how far a topic has come."""
 LINES, BYTES = 5_000, 4 * 2**20
 """What is on its way at once."""
 PATIENCE = 5.0
@@ -233,7 +235,7 @@ class Sending:
     def __init__(self, where: Address, journal: Path) -> None:
         """Ask nobody yet: the broker may be away when a service starts."""
         self._where = where
-        self._journal = journal
+        self._journal, self._sent = journal, journal / SENT
         self._lock = threading.Lock()
         self._is_open = False
         self._failed: KafkaError | None = None
@@ -249,11 +251,13 @@ class Sending:
             self._producer = None
         reader = Reader(self._where)
         try:
-            last = reader.last_offset()
+            last, messages = reader.last_offset(), reader.range()[1]
         finally:
             reader.close()
         if last is not None:
             self.landed = last + 1
+        elif messages:  # It had some, and has forgotten them.
+            self.landed = max(self.landed, self._noted())
         self._lines = SegmentReader(self._journal, self.landed)
         self._failed, self._is_open = None, True
         self._producer = Producer(
@@ -324,7 +328,8 @@ class Sending:
     def _settle(self, told: Callable[[int], None]) -> None:
         """Wait until all that is on its way is acknowledged."""
         producer = self._open_producer()
-        heard_at, landed = time.monotonic(), self.landed
+        before = landed = self.landed
+        heard_at = time.monotonic()
         while self.landed < self._lines.offset and self._failed is None:
             producer.poll(0.05)
             if self.landed > landed:
@@ -334,6 +339,24 @@ class Sending:
                 raise StorageError(f"The broker at {self._where.servers} acknowledges nothing.", "It is tried again.")
         if self._failed is not None:
             raise away(self._where, self._failed)  # Nobody knows what it has; the next call asks the topic.
+        if self.landed > before:
+            self._note()
+
+    def _note(self) -> None:
+        """Keep beside the journal how far the topic has come, for when it will have forgotten that itself."""
+        partial = self._sent.with_suffix(".part")
+        try:
+            partial.write_text(f"{self.landed} {self._where.topic}\n")
+            partial.replace(self._sent)
+        except OSError as error:
+            logger.warning("%s cannot be written: %s", self._sent, error.strerror)
+
+    def _noted(self) -> int:
+        try:
+            landed, _, name = self._sent.read_text().strip().partition(" ")
+        except (OSError, UnicodeDecodeError):
+            return 0
+        return int(landed) if name == self._where.topic and landed.isdecimal() else 0
 
 
 def away(where: Address, error: KafkaError) -> StorageError:
