@@ -50,8 +50,9 @@ class Server:
         self._do("pg_ctl", "stop", "--wait", "--mode", "immediate")
 
     def kill(self) -> None:
-        """As if the power had gone: no process of it is left, which a new start would wait for."""
-        first = int((self._folder / "data/postmaster.pid").read_text().split()[0])
+        """As if the power had gone: no process of it is left, nor its number, which a new start would stumble over."""
+        number = self._folder / "data/postmaster.pid"
+        first = int(number.read_text().split()[0])
         os.kill(first, signal.SIGSTOP)  # It makes no new one meanwhile.
         every = [first, *map(int, Path(f"/proc/{first}/task/{first}/children").read_text().split())]
         for each in every:
@@ -61,6 +62,7 @@ class Server:
         while any(map(_lives, every)):
             assert time.monotonic() < deadline
             time.sleep(0.01)
+        number.unlink()  # The number is taken as long as nobody has asked after the dead.
 
     def address(self, database: str, user: str = "postgres") -> str:
         return f"postgresql://{user}@127.0.0.1:{self.port}/{database}"
