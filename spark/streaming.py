@@ -70,7 +70,7 @@ def insights(found: "DataFrame", channel: str, shares: int) -> "DataFrame":
     """Fold each share of the products on its own; all read all messages, since a line that breaks breaks for all."""
     copies = found.selectExpr("*", f"explode(sequence(0, {shares - 1})) as share")
     return copies.groupBy("share").applyInPandasWithState(
-        fold(channel, shares), INSIGHTS, "data binary, folded_as string", "append", "NoTimeout"
+        fold(channel, shares), INSIGHTS, "data binary", "append", "NoTimeout"
     )
 
 
@@ -87,18 +87,18 @@ def fold(channel: str, count: int) -> Fold:
         shares = Shares(count, {int(key[0])})
         pipe = Pipe(channel=channel, holds=shares.holds)
         if state.exists:
-            data, before = state.get
-            if before != folded_as:
+            remembered = decode(bytes(state.get[0]))
+            if (before := remembered.folded_as) != folded_as:
                 raise ValueError(
                     f"The checkpoint is of {before}, not of {folded_as}. Go on with that, or name a new one."
                 )
-            recall(pipe, decode(bytes(data)))
+            recall(pipe, remembered)
         made = []
         for row in rows:
             for product in pipe.take(item_of(line_of(row.value, row.received_at, row.taken_at))):
                 insight = product.insight(pipe.counts.missed, pipe.counts.reconnects)
                 made.append((row.offset, insight.product_id, insight.time, to_json(insight).decode()))
-        state.update((remember(rows[-1].offset + 1, pipe, shares, key[0]), folded_as))
+        state.update((remember(rows[-1].offset + 1, pipe, shares, key[0], folded_as),))
         table = pd.DataFrame(made, columns=["offset", "product_id", "time", "insight"])
         yield table.assign(time=pd.to_datetime(table.time, utc=True))
 

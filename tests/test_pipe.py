@@ -313,7 +313,7 @@ def test_a_share_that_changes_hands_goes_on_with_every_figure_and_with_what_was_
     first, second = Pipe(channel="ticker"), Pipe(channel="ticker")
     play(items[:3], first)
 
-    recall(second, decode(remember(3, first, shares, 0)))
+    recall(second, decode(remember(3, first, shares, 0, "ticker")))
 
     _, behind = play(items[3:], second)
     assert second.counts.missed == at_once.counts.missed == 2

@@ -18,8 +18,8 @@ class Remembered(NamedTuple):
     """In the topic, behind the last message that it knows of."""
     pipe: PipeMemory
     products: list[ProductMemory]
-    folded_as: str = ""
-    """By what rules, where those who take it up may have others."""
+    folded_as: str
+    """By what rules: those who take it up may have others."""
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -42,7 +42,7 @@ class Shares:
         return zlib.crc32(product_id.encode()) % self.count
 
 
-def remember(offset: int, pipe: Pipe, shares: Shares, share: int, folded_as: str = "") -> bytes:
+def remember(offset: int, pipe: Pipe, shares: Shares, share: int, folded_as: str) -> bytes:
     """Give all that a pipe knows of a share, behind the message before this offset."""
     products = [each.save() for name, each in pipe.products.items() if shares.of(name) == share]
     return _encode(Remembered(offset, pipe.save(), products, folded_as))
