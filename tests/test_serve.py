@@ -159,7 +159,7 @@ MINUTES = st.lists(st.integers(0, 5), min_size=1, max_size=8)
 
 @settings(max_examples=40, deadline=None)
 @given(parts=st.lists(MINUTES, min_size=1, max_size=6), limit=st.integers(1, 9), order=st.sampled_from(get_args(Order)))
-def test_pages_are_the_whole_answer_though_rows_are_added_at_its_end(
+def test_pages_are_the_whole_answer_as_it_was_made_though_rows_are_added_meanwhile(
     parts: list[list[int]], limit: int, order: Order
 ) -> None:
     with TemporaryDirectory() as lake:
@@ -167,21 +167,20 @@ def test_pages_are_the_whole_answer_though_rows_are_added_at_its_end(
         for number, minutes in enumerate(parts):
             _add_bars(bars, [3 * number + minute for minute in minutes])  # Parts overlap, and times come twice.
         history, choice = History(lake), Choice("bars", limit=limit, order=order)
-        whole = json.loads(history.page(choice._replace(limit=10_000)).body)["rows"]
-        late = 3 * len(parts) + 2
+        made = [3 * number + minute for number, minutes in enumerate(parts) for minute in minutes]
         rows, page = [], history.page(choice)
         while True:
             rows += json.loads(page.body)["rows"]
             if page.following is None:
                 break
-            if late < 3 * len(parts) + 9:
-                late += 1
-                _add_bars(bars, [late])
+            if bars.landed("bars") < len(made) + 5:
+                _add_bars(bars, [rows[-1]["quotes"]])  # Of the very time at which the page has ended.
             page = history.page(choice_of("bars", _parameters(limit=limit, order=order, after=page.following)))
 
-    assert rows[: len(whole)] == whole
-    assert all(row["quotes"] > 3 * len(parts) + 2 for row in rows[len(whole) :])
-    assert order == "asc" or rows == whole
+    as_made = sorted(range(len(made)), key=lambda row: (made[row], row), reverse=order == "desc")
+    assert [row["close"] for row in rows if row["close"] < len(made)] == as_made
+    assert len({row["close"] for row in rows}) == len(rows)
+    assert order == "asc" or len(rows) == len(made)
 
 
 def test_a_page_reads_no_part_of_another_time(tmp_path: Path) -> None:
@@ -203,21 +202,22 @@ def test_a_page_reads_no_part_of_another_time(tmp_path: Path) -> None:
 
 
 def _add_bars(bars: Delta, minutes: Iterable[int]) -> None:
-    """Add a bar of a minute each, of one product and another in turn."""
+    """Add a bar of a minute each, of one product and another in turn; its close is its place in the table."""
+    landed = bars.landed("bars")
     rows = [
-        dict.fromkeys(("open", "high", "low", "close", "mean", "max_spread", "seconds_covered"), 1.0)
-        | {"product_id": f"{'AB'[number % 2]}-USD", "length": "1m", "quotes": minute}
+        dict.fromkeys(("open", "high", "low", "mean", "max_spread", "seconds_covered"), 1.0)
+        | {"product_id": f"{'AB'[number % 2]}-USD", "length": "1m", "quotes": minute, "close": float(landed + number)}
         | {"start": datetime(2026, 11, 1, tzinfo=UTC) + timedelta(minutes=minute)}
         for number, minute in enumerate(minutes)
     ]
-    bars.land("bars", bars.landed("bars"), [pa.Table.from_pylist(rows, schema(BARS))])
+    bars.land("bars", landed, [pa.Table.from_pylist(rows, schema(BARS))])
 
 
 def _parameters(**values: object) -> QueryParams:
     return QueryParams({name: str(value) for name, value in values.items()})
 
 
-PLACE = Place(1_775_430_000_000_000, ("ETH-USD", "1m"), 1)
+PLACE = Place("bars", 1_775_430_000_000_000, 7)
 
 
 @given(

@@ -14,7 +14,6 @@ from .delta import Delta, no_table, reaching
 from .place import place
 from .sums import LOG
 from .tables import TABLES, Table
-from .times import ALWAYS, Stretch, Times
 
 _EXPLAIN = re.compile(r"\s*explain\s+(?:analyze\s+)?", re.IGNORECASE).match
 """Before a question: it asks too. Before anything else it would do that."""
@@ -23,13 +22,8 @@ _EXPLAIN = re.compile(r"\s*explain\s+(?:analyze\s+)?", re.IGNORECASE).match
 class OpenTables:
     """The tables of a lake, open for questions."""
 
-    def __init__(
-        self, lake: str, tables: Sequence[Table] = TABLES, times: Times | None = None, within: Stretch = ALWAYS
-    ) -> None:
-        """Look which of these tables there are; `times` and `within` are as in `checked`.
-
-        Raises StorageError when there is none.
-        """
+    def __init__(self, lake: str, tables: Sequence[Table] = TABLES) -> None:
+        """Look which of these tables there are. Raises StorageError when there is none."""
         self._connection = _engine().cursor()
         self._connection.execute("set TimeZone = 'UTC'")  # Not the machine's, by which now() and casts would go.
         self._files: list[CheckedFiles] = []
@@ -38,7 +32,7 @@ class OpenTables:
             with reaching(lake):
                 if not place(f"{lake.rstrip('/')}/{declared.name}").names(LOG):
                     continue
-            dataset, files = checked(Delta(lake, declared), times, within)
+            dataset, files = checked(Delta(lake, declared))
             self._connection.register(f"_{declared.name}", dataset)
             self._connection.execute(without_zones(declared))
             self._files.append(files)
@@ -46,10 +40,8 @@ class OpenTables:
         if not self._names:
             raise no_table(lake, tables[0])
 
-    def ask(self, query: str, values: Sequence[str | int] = ()) -> pa.RecordBatchReader:
+    def ask(self, query: str) -> pa.RecordBatchReader:
         """Give the answer to one question, a batch at a time; a name that comes twice gets a number, as in `a_1`.
-
-        `values` stand for its question marks.
 
         Raises UsageError when it cannot be answered, and StorageError, also later, when a part is damaged or gone.
         """
@@ -60,7 +52,7 @@ class OpenTables:
                 raise UsageError(
                     "That is no single question.", 'Ask for rows, one question at a time: "select * from bars".'
                 )
-            answer = self._connection.sql(query, params=list(values) or None).to_arrow_reader(10_000)
+            answer = self._connection.sql(query).to_arrow_reader(10_000)
         schema = answer.schema
         for number, name in enumerate(_different(schema.names)):
             schema = schema.set(number, schema.field(number).with_name(name))

@@ -11,7 +11,6 @@ from .delta import Delta, reaching
 from .parquet import to_parquet
 from .parts import Part
 from .place import options
-from .times import ALWAYS, Stretch, Times
 
 
 class CheckedFiles(DeltaStorageHandler):
@@ -44,13 +43,10 @@ class CheckedFiles(DeltaStorageHandler):
             return pa.BufferReader(b"")
 
 
-def checked(table: Delta, times: Times | None = None, within: Stretch = ALWAYS) -> tuple[Dataset, CheckedFiles]:
-    """Give a table as a dataset, and its files, which know why one of them cannot be read.
-
-    With `times`, which have looked at the table, only the rows within a stretch of time.
-    """
+def checked(table: Delta) -> tuple[Dataset, CheckedFiles]:
+    """Give a table as a dataset, and its files, which know why one of them cannot be read."""
     files = CheckedFiles(table)
     with reaching(table.url):
         opened = DeltaTable(table.url, version=table.version, storage_options=options())
         dataset = opened.to_pyarrow_dataset(filesystem=PyFileSystem(files))
-    return (dataset if times is None else times.only(dataset, within)), files
+    return dataset, files

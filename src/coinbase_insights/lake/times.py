@@ -1,22 +1,29 @@
-"""When the rows of each part of a table are, so that of a stretch of time no other part is read.
+"""When the rows of each part of a table are, so that of a stretch of time no other part is read; and those rows.
 
 The table's log does not say it (delta.py); the end of each part does, and a part never changes, for its name is the
 sum of its bytes. So each is read once, whole, for a flipped bit in its end would hide its rows, and what it said is
 remembered.
 """
 
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import NamedTuple
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from ..errors import StorageError
 from .delta import Delta
+from .parquet import as_declared
 from .parts import Part
+from .tables import schema
 
+ROW = "row"
+"""The column of places, which no table has."""
+TIME = pa.timestamp("us", "UTC")
 BEGIN = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
@@ -38,9 +45,6 @@ class Stretch(NamedTuple):
     def has(self, group: Group) -> bool:
         """Tell whether rows of a group may be in it."""
         return (self.first is None or group.last >= self.first) and (self.last is None or group.first <= self.last)
-
-
-ALWAYS = Stretch()
 
 
 class Times:
@@ -84,20 +88,39 @@ class Times:
                 return (within._replace(first=end) if newest else within._replace(last=end)), found
         return within, sum(count for _, count in ends)
 
-    def only(self, dataset: ds.FileSystemDataset, within: Stretch) -> ds.Dataset:
-        """Give the rows of a stretch, without a look at other parts."""
-        fragments = [each for each in dataset.get_fragments() if self._has(each.path, within)]
-        column, kind = ds.field(self._column), dataset.schema.field(self._column).type
-        some = ds.FileSystemDataset(fragments, dataset.schema, dataset.format, dataset.filesystem)
-        if within.first is not None:
-            some = some.filter(column >= pa.scalar(within.first, pa.int64()).cast(kind))
-        if within.last is not None:
-            some = some.filter(column <= pa.scalar(within.last, pa.int64()).cast(kind))
-        return some
+    def rows(self, table: Delta, within: Stretch, columns: Sequence[str], wanted: ds.Expression) -> pa.Table:
+        """Give the wanted rows of a stretch, with their places in the table as the last column, ROW.
 
-    def _has(self, name: str, within: Stretch) -> bool:
-        known = self._known.get(name)
-        return known is None or any(map(within.has, known))
+        Raises StorageError at a part that is damaged or gone.
+        """
+        time = ds.field(self._column)
+        if within.first is not None:
+            wanted &= time >= pa.scalar(within.first, TIME)
+        if within.last is not None:
+            wanted &= time <= pa.scalar(within.last, TIME)
+        declared = pa.schema([schema(table.declared).field(name) for name in columns])
+        found = [pa.schema([*declared, pa.field(ROW, pa.int64())]).empty_table()]
+        for part in table.parts():
+            known = self._known.get(part.name)
+            if known is None or any(map(within.has, known)):
+                holder, data = table.holder(part)
+                is_in = (ds.field(ROW) >= part.first) & (ds.field(ROW) < part.end)
+                for first, rows in _groups_of(data, declared, known if holder == part else None, within):
+                    places = pa.array(np.arange(len(rows)) + (holder.first + first))
+                    found.append(rows.append_column(ROW, places).filter(wanted & is_in))
+        return pa.concat_tables(found)
+
+
+def _groups_of(
+    data: bytes, declared: pa.Schema, known: list[Group] | None, within: Stretch
+) -> Iterator[tuple[int, pa.Table]]:
+    """Give each group of rows that may be in a stretch, with the number of its first row in the part."""
+    file, first = pq.ParquetFile(pa.BufferReader(data)), 0
+    there = [name for name in declared.names if name in file.schema_arrow.names]
+    for number in range(file.num_row_groups):
+        if known is None or within.has(known[number]):
+            yield first, as_declared(file.read_row_group(number, columns=there), declared)
+        first += file.metadata.row_group(number).num_rows
 
 
 def groups(data: bytes, column: str) -> list[Group] | None:

@@ -18,11 +18,8 @@ SHOWN = {table.name: table for table in (BARS, SCORES, GAPS, INSIGHTS)}
 """The tables that can be asked for."""
 TIMES = {"bars": "start", "scores": "hour", "gaps": "start", "insights": "time"}
 """The time by which rows of each are chosen."""
-KEYS = {"bars": ("product_id", "length"), "scores": ("product_id", "forecaster")}
-"""By what rows of the same time are in order, where that is more than the product."""
 MOST_ROWS = 10_000
-MOST_AFTER = 2400
-CURSOR = f"^[A-Za-z0-9_-]{{1,{MOST_AFTER}}}$"
+CURSOR = "^[A-Za-z0-9_-]{1,100}$"
 """How `after` is written."""
 TYPES = {
     "json": "application/json",
@@ -40,7 +37,6 @@ _WHOLE = re.compile(r"[0-9]{1,13}", re.ASCII).fullmatch
 _CURSOR = re.compile(CURSOR, re.ASCII).fullmatch
 _EARLIEST, _LATEST = -62_135_596_800_000_000, 253_402_300_799_999_999
 """The first microsecond of the year 1, and the last of the year 9999."""
-_Word = Annotated[str, msgspec.Meta(max_length=400, pattern=r"^[^\x00-\x1f]*$")]
 T = TypeVar("T", bound=str)
 
 
@@ -49,14 +45,13 @@ class NoPageError(UsageError):
 
 
 class Place(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """Behind which row the next page begins: it holds however many rows of later times are added meanwhile."""
+    """Behind which row the next page begins: it holds whatever rows are added meanwhile."""
 
+    table: str
     time: Annotated[int, msgspec.Meta(ge=_EARLIEST, le=_LATEST)]
     """Of that row, in microseconds UTC."""
-    key: Annotated[tuple[_Word, ...], msgspec.Meta(min_length=1, max_length=2)]
-    """Its product, and what else is in the order of its table."""
-    given: Annotated[int, msgspec.Meta(ge=1, le=10**9)]
-    """How many rows of that time and key were given."""
+    row: Annotated[int, msgspec.Meta(ge=0, le=10**15)]
+    """Its place in the table, counted from 0: no two rows have one, and it never changes."""
 
     @property
     def text(self) -> str:
@@ -77,7 +72,7 @@ class Choice(NamedTuple):
     """Rows of earlier times only."""
     limit: int = 1000
     order: Order = "asc"
-    """By time; `desc` gives the newest row first."""
+    """By time, and at the same time as they were made; `desc` gives the newest row first."""
     after: Place | None = None
     """What was given already."""
     output: Output = "json"
@@ -155,16 +150,11 @@ def _place(table: str, text: str) -> Place:
         raise UsageError(f"{text[:40]!a} is no after.", "It is `next` of the page before, as it stands there.")
     try:
         found = msgspec.json.decode(urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=Place)
-        if found.text == text and len(found.key) == len(key_of(table)):
+        if found.text == text and found.table == table:
             return found
     except ValueError:
         pass
     raise NoPageError(f"{text[:40]!a} is no after of {table}.", "It is `next` of the page before, as it stands there.")
-
-
-def key_of(table: str) -> tuple[str, ...]:
-    """Give the columns by which rows of the same time are in order."""
-    return KEYS.get(table, ("product_id",))
 
 
 def _product(text: str) -> str:

@@ -1,7 +1,6 @@
 """The tables of a lake for the API: rows of one, chosen by product and time, a page of them at a time."""
 
 import hashlib
-from collections.abc import Sequence
 from datetime import datetime
 from functools import reduce
 from io import BytesIO
@@ -17,14 +16,11 @@ from ..lake.answer import write
 from ..lake.ask import OpenTables
 from ..lake.delta import Delta
 from ..lake.tables import BARS, GAPS
-from ..lake.times import Stretch, Times, microseconds
-from .asked import SHOWN, TIMES, Choice, Output, Place, key_of
+from ..lake.times import ROW, TIME, Stretch, Times, microseconds
+from .asked import SHOWN, TIMES, Choice, Output, Place
 
 FIRST_LOOK = 4
 """Where to look first: at the times of so many rows for each that is asked for, whatever product they are of."""
-
-
-ZONED = pa.timestamp("us", "UTC")
 
 
 class Page(NamedTuple):
@@ -51,20 +47,22 @@ class History:
         return hashlib.sha256(f"{table.id} {table.version} {choice}".encode()).hexdigest()[:32]
 
     def page(self, choice: Choice) -> Page:
-        """Give the rows, by time and product. Raises StorageError when the table is not there, or damaged."""
-        declared, times = SHOWN[choice.table], self._times[choice.table]
-        times.look(Delta(self.lake, declared))
-        query, values = _query(choice)
+        """Give the rows, by time and as they were made. Raises StorageError when the table is not there, or damaged."""
+        table, times = Delta(self.lake, SHOWN[choice.table]), self._times[choice.table]
+        times.look(table)
+        columns = choice.columns or tuple(column.name for column in table.declared.columns)
+        needed = tuple(dict.fromkeys((*columns, TIMES[choice.table], *_named(choice))))
         asked_for, rows = _stretch(choice), FIRST_LOOK * choice.limit
         while True:
             within, rows = times.enough(rows, asked_for, newest=choice.order == "desc")
-            answer = OpenTables(self.lake, (declared,), times, within).ask(query, values).read_all()
-            if len(answer) > choice.limit or within == asked_for:
+            found = times.rows(table, within, needed, _wanted(choice))
+            if len(found) > choice.limit or within == asked_for:
                 break
-            rows *= max(2, min(16, 2 * choice.limit // (len(answer) + 1)))
-        found = answer.slice(0, choice.limit)
-        following = _following(choice, found) if len(answer) > choice.limit else None
-        return Page(_body(_chosen(found, choice.columns), choice.output, following), following)
+            rows *= max(2, min(16, 2 * choice.limit // (len(found) + 1)))
+        order = "descending" if choice.order == "desc" else "ascending"
+        given = found.sort_by([(TIMES[choice.table], order), (ROW, order)]).slice(0, choice.limit)
+        following = _following(choice, given) if len(found) > choice.limit else None
+        return Page(_body(given.select(columns), choice.output, following), following)
 
     def products(self) -> list[str]:
         """Give the products that have bars; none where none was built."""
@@ -78,26 +76,22 @@ class History:
         return self._products[1]
 
 
-def _query(choice: Choice) -> tuple[str, list[str | int]]:
-    """Write the question; every value is a parameter, and names are our own."""
-    time, key = TIMES[choice.table], key_of(choice.table)
-    place, is_newest = choice.after, choice.order == "desc"
-    conditions: list[tuple[str, Sequence[str | int | None]]] = [
-        ("product_id in (?, '*')" if choice.table == GAPS.name else "product_id = ?", [choice.product_id]),
-        ("length = ?", [choice.length]),
-        (f'"{time}" >= ?::timestamp', [choice.start]),
-        (f'"{time}" < ?::timestamp', [choice.end]),
-        (
-            f'("{time}", {", ".join(key)}) {"<=" if is_newest else ">="} (make_timestamp(?){", ?" * len(key)})',
-            [None] if place is None else [place.time, *place.key],
-        ),
-    ]
-    used = [(text, values) for text, values in conditions if values[0] is not None]
-    where = f" where {' and '.join(text for text, _ in used)}" if used else ""
-    by = ", ".join(f"{name} {choice.order}" for name in (f'"{time}"', *key, "columns(*)"))
-    query = f"select * from {choice.table}{where} order by {by} limit ? offset ?"  # noqa: S608 - our own names
-    values = [value for _, each in used for value in each if value is not None]
-    return query, [*values, choice.limit + 1, 0 if place is None else place.given]
+def _named(choice: Choice) -> dict[str, list[str]]:
+    """Give the columns by whose values rows are chosen, with those that will do."""
+    named = {} if choice.product_id is None else {"product_id": [choice.product_id]}
+    if choice.table == GAPS.name and named:
+        named["product_id"].append("*")
+    return named if choice.length is None else {**named, "length": [choice.length]}
+
+
+def _wanted(choice: Choice) -> ds.Expression:
+    """Tell which rows of a stretch are given."""
+    wanted = [ds.field(name).isin(values) for name, values in _named(choice).items()]
+    if choice.after is not None:
+        time, row = ds.field(TIMES[choice.table]), ds.field(ROW)
+        is_behind = row < choice.after.row if choice.order == "desc" else row > choice.after.row
+        wanted.append((time != pa.scalar(choice.after.time, TIME)) | is_behind)  # Other times are those of _stretch.
+    return reduce(and_, wanted, ds.scalar(True))
 
 
 def _stretch(choice: Choice) -> Stretch:
@@ -110,22 +104,11 @@ def _stretch(choice: Choice) -> Stretch:
 
 
 def _following(choice: Choice, rows: pa.Table) -> str:
-    """Name the last of the rows, and how many of its time and key were given: on this page, and just before it."""
-    names = (TIMES[choice.table], *key_of(choice.table))
-    (last,) = rows.select(names).slice(len(rows) - 1).to_pylist()
-    given = len(rows.filter(reduce(and_, (ds.field(name) == last[name] for name in names))))
-    time, *key = last.values()
-    place = Place(microseconds(time), tuple(key), given)
-    if choice.after is not None and (choice.after.time, choice.after.key) == (place.time, place.key):
-        place = Place(place.time, place.key, given + choice.after.given)
-    return place.text
-
-
-def _chosen(rows: pa.Table, columns: Sequence[str]) -> pa.Table:
-    """Give the columns that were asked for; their times say that they are UTC."""
-    chosen = rows.select(columns or rows.column_names)
-    zoned = [field.with_type(ZONED) if pa.types.is_timestamp(field.type) else field for field in chosen.schema]
-    return chosen.cast(pa.schema(zoned))
+    """Name the last of the rows."""
+    ((time, row),) = (
+        each.values() for each in rows.select([TIMES[choice.table], ROW]).slice(len(rows) - 1).to_pylist()
+    )
+    return Place(choice.table, microseconds(time), row).text
 
 
 def _body(rows: pa.Table, output: Output, following: str | None) -> bytes:

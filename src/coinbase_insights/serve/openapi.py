@@ -18,7 +18,10 @@ PARAMETERS: dict[str, tuple[str, dict[str, Any]]] = {
     "end": ("Rows of earlier times only.", {"type": "string", "format": "date-time"}),
     "columns": ("Only these columns, in this order, with commas.", {"type": "string"}),
     "limit": ("How many rows.", {"type": "integer", "minimum": 1, "maximum": MOST_ROWS, "default": 1000}),
-    "order": ("By time: the oldest rows first, or the newest.", {"enum": list(get_args(Order)), "default": "asc"}),
+    "order": (
+        "By time, and at one time as they were made: the first of them first, or the last.",
+        {"enum": list(get_args(Order)), "default": "asc"},
+    ),
     "after": (
         "Rows behind those of the page before: its `next`, or the address in its header Link.",
         {"type": "string", "pattern": CURSOR},
