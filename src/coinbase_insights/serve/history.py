@@ -105,9 +105,7 @@ def _stretch(choice: Choice) -> Stretch:
 
 def _following(choice: Choice, rows: pa.Table) -> str:
     """Name the last of the rows."""
-    ((time, row),) = (
-        each.values() for each in rows.select([TIMES[choice.table], ROW]).slice(len(rows) - 1).to_pylist()
-    )
+    time, row = (rows.column(name)[len(rows) - 1].as_py() for name in (TIMES[choice.table], ROW))
     return Place(choice.table, microseconds(time), row).text
 
 
