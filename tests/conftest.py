@@ -11,8 +11,9 @@ from hypothesis import settings
 from broker import broker
 from identity import told
 from lakes import built, walk
+from site_of import site
 
-__all__ = ["broker", "built", "told", "walk"]
+__all__ = ["broker", "built", "site", "told", "walk"]
 
 IN_CI = os.environ.get("CI") == "true"
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"

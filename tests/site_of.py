@@ -69,3 +69,12 @@ def serving(*words: str, port: int = 0) -> Iterator[Site]:
         finally:
             process.send_signal(signal.SIGTERM)
             process.stderr.read()
+
+
+@pytest.fixture(scope="session")
+def site(built: str) -> Iterator[Site]:
+    """A lake that was played to its end, and is shown."""
+    with serving("--from", built, "--channel", "ticker", "--speed", "max", "--lake", built) as found:
+        while found.json("/api/products")["live"]["state"] != "ENDED":
+            pass
+        yield found
