@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, get_args
 
+import jsonschema
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -166,6 +167,16 @@ def test_every_format_holds_the_same_rows(site: Site) -> None:
     for table in tables:
         assert table.column("close").to_pylist() == pytest.approx([row["close"] for row in rows], rel=1e-15)
     assert found["csv"][1]["content-type"].startswith("text/csv")
+
+
+@pytest.mark.parametrize("table", TIMES)
+def test_every_row_is_as_the_description_of_the_api_says(table: str, site: Site) -> None:
+    described = site.json("/api/openapi.json")["components"]["schemas"][table]
+    rows = site.json(f"/api/{table}")["rows"]
+
+    for row in rows:
+        jsonschema.validate(row, described, format_checker=jsonschema.FormatChecker())
+    assert {*rows[0]} == {*described["properties"]}
 
 
 def test_columns_are_given_as_they_are_named_on_every_page(site: Site) -> None:

@@ -7,6 +7,7 @@ import msgspec
 
 from .. import __version__
 from ..engine.insight import Insight
+from ..lake.tables import Kind, Table
 from .asked import CURSOR, LENGTHS, MOST_ROWS, NAMES, SHOWN, TIMES, TYPES, Order, Output
 from .frame import Frame, Point
 
@@ -28,6 +29,18 @@ PARAMETERS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "format": ("How to give them.", {"enum": list(get_args(Output)), "default": "json"}),
 }
+JSON: dict[Kind, tuple[str, dict[str, str]]] = {
+    "text": ("string", {}),
+    "name": ("string", {}),
+    "whole": ("integer", {}),
+    "small": ("integer", {}),
+    "real": ("number", {}),
+    "price": ("string", {"pattern": r"^-?[0-9]+(\.[0-9]+)?$"}),
+    "size": ("string", {"pattern": r"^-?[0-9]+(\.[0-9]+)?$"}),
+    "time": ("string", {"format": "date-time"}),
+    "truth": ("boolean", {}),
+}
+"""What a column of each kind is in JSON."""
 ERROR = {
     "type": "object",
     "required": ["error"],
@@ -75,7 +88,11 @@ def openapi() -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {"title": "coinbase_insights", "version": __version__, "description": about},
         "paths": paths,
-        "components": {"schemas": {**components, "Error": ERROR}},
+        "components": {
+            "schemas": {**components, "Error": ERROR, **{name: _row(table) for name, table in SHOWN.items()}},
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
+        "security": [{}, {"token": []}],  # Whether it is needed, the server's owner has said.
     }
 
 
@@ -84,12 +101,27 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
 
 
 def _table(name: str) -> dict[str, Any]:
-    rows = _object({"rows": {"type": "array", "items": {"type": "object"}}, "next": {"type": ["string", "null"]}})
+    row = {"$ref": f"#/components/schemas/{name}"}
+    rows = _object({"rows": {"type": "array", "items": row}, "next": {"type": ["string", "null"]}})
     path = _path(f"Rows of the lake's table {name}, by time.", rows, [_of_query(each, name) for each in NAMES[name]])
     contents = path["get"]["responses"]["200"]["content"]
     contents |= {kind: {"schema": {"type": "string"}} for output, kind in TYPES.items() if output != "json"}
+    path["get"]["responses"]["200"]["headers"] = {
+        "ETag": {"description": "Names this answer; send it as If-None-Match.", "schema": {"type": "string"}},
+        "Link": {"description": "The address of the next page, where there is one.", "schema": {"type": "string"}},
+    }
     path["get"]["responses"]["304"] = {"description": "What you have is still right (If-None-Match)."}
     return path
+
+
+def _row(table: Table) -> dict[str, Any]:
+    """Describe a row: all columns, or those that were asked for."""
+    properties = {}
+    for column in table.columns:
+        kind, form = JSON[column.kind]
+        about = f"{column.meaning} ({column.unit})" if column.unit else column.meaning
+        properties[column.name] = {"type": [kind, "null"] if column.nullable else kind, "description": about, **form}
+    return {"type": "object", "description": table.meaning, "properties": properties, "additionalProperties": False}
 
 
 def _path(
