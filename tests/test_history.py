@@ -28,14 +28,14 @@ from coinbase_insights.lake.build import build
 from coinbase_insights.lake.delta import Delta
 from coinbase_insights.lake.repair import set_aside
 from coinbase_insights.lake.tables import BARS, BUILT, schema
-from coinbase_insights.serve.asked import TIMES, Choice, Order, Place, choice_of
+from coinbase_insights.serve.asked import SHOWN, Choice, Cursor, Order, choice_of
 from coinbase_insights.serve.history import History
 from lakes import lake_of, long_walk
 from site_of import Site, serving
 
 
 @pytest.mark.parametrize("order", ["asc", "desc"])
-@pytest.mark.parametrize("table", TIMES)
+@pytest.mark.parametrize("table", SHOWN)
 def test_pages_of_a_table_add_up_to_what_sql_says(table: str, order: str, site: Site, built: str) -> None:
     expected = sorted(zoned(line) for line in json_lines(ask(built, f"select * from {table}")))
     limit = min(len(expected) // 3 + 1, 10_000)
@@ -48,7 +48,7 @@ def test_pages_of_a_table_add_up_to_what_sql_says(table: str, order: str, site: 
         path = headers.get("link", "").partition(">")[0].removeprefix("<")
         assert (page["next"] or "") == path.partition("after=")[2]
 
-    times = [row[TIMES[table]] for row in rows]
+    times = [row[SHOWN[table].time] for row in rows]
     assert sorted(map(json.dumps, rows)) == expected
     assert times == sorted(times, reverse=order == "desc")
 
@@ -121,7 +121,7 @@ def _parameters(**values: object) -> QueryParams:
     return QueryParams({name: str(value) for name, value in values.items()})
 
 
-PLACE = Place("bars", 1_775_430_000_000_000, 7)
+CURSOR = Cursor("bars", 1_775_430_000_000_000, 7)
 
 
 @given(
@@ -137,7 +137,7 @@ def test_only_what_we_wrote_ourselves_is_a_place(text: str) -> None:
 
 
 def test_what_we_wrote_is_read() -> None:
-    assert choice_of("bars", _parameters(after=PLACE.text)).after == PLACE
+    assert choice_of("bars", _parameters(after=CURSOR.text)).after == CURSOR
 
 
 def test_rows_are_chosen_by_product_length_and_time(site: Site, built: str) -> None:
@@ -169,7 +169,7 @@ def test_every_format_holds_the_same_rows(site: Site) -> None:
     assert found["csv"][1]["content-type"].startswith("text/csv")
 
 
-@pytest.mark.parametrize("table", TIMES)
+@pytest.mark.parametrize("table", SHOWN)
 def test_every_row_is_as_the_description_of_the_api_says(table: str, site: Site) -> None:
     described = site.json("/api/openapi.json")["components"]["schemas"][table]
     rows = site.json(f"/api/{table}")["rows"]
@@ -254,9 +254,9 @@ def test_what_has_not_changed_is_not_sent_again(site: Site, built: str) -> None:
         ("/api/bars?columns=start,price", "'price' is no column of bars"),
         ("/api/bars?columns=", "'' is no column of bars"),
         ("/api/bars?after=1000", "is no after of bars"),
-        (f"/api/bars?after={PLACE.text}A", "is no after"),
-        (f"/api/bars?after={PLACE.text}%3D", "is no after"),
-        (f"/api/gaps?after={PLACE.text}", "is no after"),
+        (f"/api/bars?after={CURSOR.text}A", "is no after"),
+        (f"/api/bars?after={CURSOR.text}%3D", "is no after"),
+        (f"/api/gaps?after={CURSOR.text}", "is no after"),
         ("/api/bars?where=1", "is no parameter of bars"),
         ("/api/gaps?length=1m", "is no parameter of gaps"),
         ("/api/stream?product_id=%3Cscript%3E", "is not a product id"),

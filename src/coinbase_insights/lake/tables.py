@@ -37,6 +37,8 @@ class Table(NamedTuple):
     """Of zstd, for rows as they are landed; those that are joined get a higher one."""
     made_by: str = "build"
     """The command that fills it."""
+    time: str = "time"
+    """The column by which its rows are chosen and put in order."""
 
 
 RAW = Table(
@@ -62,6 +64,7 @@ RAW = Table(
         Column("message", "text", "", "the untouched text; a row about the connection as the journal has it"),
     ),
     made_by="ingest",
+    time="received_at",
 )
 
 _PRODUCT = Column("product_id", "name", "", "the product")
@@ -141,6 +144,7 @@ BARS = Table(
         Column("quotes", "whole", "", "how many quotes it is made of"),
         Column("seconds_covered", "real", "s", "for how long of it a quote stood and the line was up"),
     ),
+    time="start",
 )
 
 SCORES = Table(
@@ -160,6 +164,7 @@ SCORES = Table(
         Column("band_hit_rate", "real", "", "how often the 90 % band held; null if there was none", True),
         Column("band_width_bp", "real", "basis points", "mean full width of the band over the mid-price", True),
     ),
+    time="hour",
 )
 
 GAPS = Table(
@@ -173,6 +178,7 @@ GAPS = Table(
         Column("cause", "name", "", "why"),
         Column("messages", "whole", "", "how many are missing; null where nobody can know", True),
     ),
+    time="start",
 )
 
 BACKTESTS = Table(

@@ -16,6 +16,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from ..errors import StorageError
+from ..quote import EPOCH
 from .delta import Delta
 from .parquet import as_declared
 from .parts import Part
@@ -24,7 +25,6 @@ from .tables import schema
 ROW = "row"
 """The column of places, which no table has."""
 TIME = pa.timestamp("us", "UTC")
-BEGIN = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
 
@@ -63,7 +63,7 @@ class Times:
     def _groups(self, table: Delta, part: Part) -> list[Group] | None:
         """Give the groups of rows of a part; None of a damaged one, which may hold any: it is read again, and said."""
         try:
-            return groups(table.bytes_of(part), self._column)
+            return _times_of(table.bytes_of(part), self._column)
         except StorageError:
             return None
 
@@ -123,8 +123,8 @@ def _groups_of(
         first += file.metadata.row_group(number).num_rows
 
 
-def groups(data: bytes, column: str) -> list[Group] | None:
-    """Give the groups of rows of a part; None where it does not say their times: then it may hold any."""
+def _times_of(data: bytes, column: str) -> list[Group] | None:
+    """Give the groups of a part; None where it does not say their times: then it may hold any."""
     metadata = pq.read_metadata(pa.BufferReader(data))
     found = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
     number = metadata.schema.names.index(column)
@@ -136,4 +136,4 @@ def groups(data: bytes, column: str) -> list[Group] | None:
 
 def microseconds(time: datetime) -> int:
     """Give a time as the tables have it."""
-    return (time.replace(tzinfo=UTC) - BEGIN) // MICROSECOND
+    return (time.replace(tzinfo=UTC) - EPOCH) // MICROSECOND

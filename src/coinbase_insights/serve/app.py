@@ -16,7 +16,7 @@ from ..engine.insight import rfc3339
 from ..errors import InsightsError, NoTableError, StorageError, UsageError
 from ..exposition import CONTENT_TYPE, exposition
 from ..show.view import View
-from .asked import TIMES, TYPES, NoPageError, choice_of, product_asked_for, product_of
+from .asked import SHOWN, TYPES, NoPageError, choice_of, product_asked_for, product_of
 from .board import Board
 from .frame import frame
 from .openapi import openapi
@@ -51,7 +51,7 @@ def application(board: Board, history: "History | None", *, has_live: bool = Tru
         Route("/api/chart/{product_id}", answers.chart),
         Route("/api/stream", answers.stream),
         Route("/api/openapi.json", answers.openapi),
-        *(Route(f"/api/{name}", answers.table, name=name) for name in TIMES),
+        *(Route(f"/api/{name}", answers.table, name=name) for name in SHOWN),
         Route("/healthz", answers.healthz),
         Route("/readyz", answers.readyz),
         Route("/metrics", answers.metrics),

@@ -16,10 +16,8 @@ from ..quote import is_product_id
 
 SHOWN = {table.name: table for table in (BARS, SCORES, GAPS, INSIGHTS)}
 """The tables that can be asked for."""
-TIMES = {"bars": "start", "scores": "hour", "gaps": "start", "insights": "time"}
-"""The time by which rows of each are chosen."""
 MOST_ROWS = 10_000
-CURSOR = "^[A-Za-z0-9_-]{1,100}$"
+WRITTEN = "^[A-Za-z0-9_-]{1,100}$"
 """How `after` is written."""
 TYPES = {
     "json": "application/json",
@@ -30,11 +28,11 @@ TYPES = {
 Output = Literal["json", "csv", "arrow", "parquet"]
 Order = Literal["asc", "desc"]
 _OF_ALL = ("product_id", "start", "end", "order", "columns", "limit", "after", "format")
-NAMES = {"bars": (*_OF_ALL, "length"), "scores": _OF_ALL, "gaps": _OF_ALL, "insights": _OF_ALL}
+NAMES = {name: (*_OF_ALL, "length") if name == BARS.name else _OF_ALL for name in SHOWN}
 """The parameters of each table."""
 LENGTHS = ("1m", "5m", "1h")
 _WHOLE = re.compile(r"[0-9]{1,13}", re.ASCII).fullmatch
-_CURSOR = re.compile(CURSOR, re.ASCII).fullmatch
+_WRITTEN = re.compile(WRITTEN, re.ASCII).fullmatch
 _EARLIEST, _LATEST = -62_135_596_800_000_000, 253_402_300_799_999_999
 """The first microsecond of the year 1, and the last of the year 9999."""
 T = TypeVar("T", bound=str)
@@ -44,7 +42,7 @@ class NoPageError(UsageError):
     """It may be written as the end of a page is, and it is none."""
 
 
-class Place(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+class Cursor(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
     """Behind which row the next page begins: it holds whatever rows are added meanwhile."""
 
     table: str
@@ -73,7 +71,7 @@ class Choice(NamedTuple):
     limit: int = 1000
     order: Order = "asc"
     """By time, and at the same time as they were made; `desc` gives the newest row first."""
-    after: Place | None = None
+    after: Cursor | None = None
     """What was given already."""
     output: Output = "json"
     columns: tuple[str, ...] = ()
@@ -112,7 +110,7 @@ def choice_of(table: str, given: QueryParams) -> Choice:
         _time(parameters, "end"),
         _whole(parameters, "limit", 1000, 1, MOST_ROWS),
         _one_of(parameters, "order", get_args(Order)),
-        None if "after" not in parameters else _place(table, parameters["after"]),
+        None if "after" not in parameters else _cursor(table, parameters["after"]),
         _one_of(parameters, "format", get_args(Output)),
         _columns(table, parameters.get("columns")),
     )
@@ -144,12 +142,12 @@ def _columns(table: str, text: str | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def _place(table: str, text: str) -> Place:
+def _cursor(table: str, text: str) -> Cursor:
     """Read where the page before has ended; only what we wrote ourselves, to the letter."""
-    if _CURSOR(text) is None:
+    if _WRITTEN(text) is None:
         raise UsageError(f"{text[:40]!a} is no after.", "It is `next` of the page before, as it stands there.")
     try:
-        found = msgspec.json.decode(urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=Place)
+        found = msgspec.json.decode(urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=Cursor)
         if found.text == text and found.table == table:
             return found
     except ValueError:

@@ -17,7 +17,7 @@ from ..lake.ask import OpenTables
 from ..lake.delta import Delta
 from ..lake.tables import BARS, GAPS
 from ..lake.times import ROW, TIME, Stretch, Times, microseconds
-from .asked import SHOWN, TIMES, Choice, Output, Place
+from .asked import SHOWN, Choice, Cursor, Output
 
 FIRST_LOOK = 4
 """Where to look first: at the times of so many rows for each that is asked for, whatever product they are of."""
@@ -37,7 +37,7 @@ class History:
     def __init__(self, lake: str) -> None:
         """Raises StorageError when there is no lake."""
         self.lake = lake
-        self._times = {table: Times(column) for table, column in TIMES.items()}
+        self._times = {name: Times(table.time) for name, table in SHOWN.items()}
         self._products: tuple[tuple[str, int], list[str]] = (("", 0), [])
         OpenTables(lake)
 
@@ -51,7 +51,7 @@ class History:
         table, times = Delta(self.lake, SHOWN[choice.table]), self._times[choice.table]
         times.look(table)
         columns = choice.columns or tuple(column.name for column in table.declared.columns)
-        needed = tuple(dict.fromkeys((*columns, TIMES[choice.table], *_named(choice))))
+        needed = tuple(dict.fromkeys((*columns, SHOWN[choice.table].time, *_named(choice))))
         asked_for, rows = _stretch(choice), FIRST_LOOK * choice.limit
         while True:
             within, rows = times.enough(rows, asked_for, newest=choice.order == "desc")
@@ -60,7 +60,7 @@ class History:
                 break
             rows *= max(2, min(16, 2 * choice.limit // (len(found) + 1)))
         order = "descending" if choice.order == "desc" else "ascending"
-        given = found.sort_by([(TIMES[choice.table], order), (ROW, order)]).slice(0, choice.limit)
+        given = found.sort_by([(SHOWN[choice.table].time, order), (ROW, order)]).slice(0, choice.limit)
         following = _following(choice, given) if len(found) > choice.limit else None
         return Page(_body(given.select(columns), choice.output, following), following)
 
@@ -88,7 +88,7 @@ def _wanted(choice: Choice) -> ds.Expression:
     """Tell which rows of a stretch are given."""
     wanted = [ds.field(name).isin(values) for name, values in _named(choice).items()]
     if choice.after is not None:
-        time, row = ds.field(TIMES[choice.table]), ds.field(ROW)
+        time, row = ds.field(SHOWN[choice.table].time), ds.field(ROW)
         is_behind = row < choice.after.row if choice.order == "desc" else row > choice.after.row
         wanted.append((time != pa.scalar(choice.after.time, TIME)) | is_behind)  # Other times are those of _stretch.
     return reduce(and_, wanted, ds.scalar(True))
@@ -105,8 +105,8 @@ def _stretch(choice: Choice) -> Stretch:
 
 def _following(choice: Choice, rows: pa.Table) -> str:
     """Name the last of the rows."""
-    time, row = (rows.column(name)[len(rows) - 1].as_py() for name in (TIMES[choice.table], ROW))
-    return Place(choice.table, microseconds(time), row).text
+    time, row = (rows.column(name)[len(rows) - 1].as_py() for name in (SHOWN[choice.table].time, ROW))
+    return Cursor(choice.table, microseconds(time), row).text
 
 
 def _body(rows: pa.Table, output: Output, following: str | None) -> bytes:

@@ -8,7 +8,7 @@ import msgspec
 from .. import __version__
 from ..engine.insight import Insight
 from ..lake.tables import Kind, Table
-from .asked import CURSOR, LENGTHS, MOST_ROWS, NAMES, SHOWN, TIMES, TYPES, Order, Output
+from .asked import LENGTHS, MOST_ROWS, NAMES, SHOWN, TYPES, WRITTEN, Order, Output
 from .frame import Frame, Point
 
 PRODUCT = {"type": "string", "pattern": "^[A-Z0-9]{1,20}-[A-Z0-9]{1,20}$", "examples": ["ETH-USD"]}
@@ -25,7 +25,7 @@ PARAMETERS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "after": (
         "Rows behind those of the page before: its `next`, or the address in its header Link.",
-        {"type": "string", "pattern": CURSOR},
+        {"type": "string", "pattern": WRITTEN},
     ),
     "format": ("How to give them.", {"enum": list(get_args(Output)), "default": "json"}),
 }
@@ -81,7 +81,7 @@ def openapi() -> dict[str, Any]:
             [_of_query("product_id")],
             kind="text/event-stream",
         ),
-        **{f"/api/{name}": _table(name) for name in TIMES},
+        **{f"/api/{name}": _table(name) for name in SHOWN},
     }
     about = "Live figures of Coinbase's market data, and the tables of a lake. Nothing can be changed here."
     return {
