@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 PATIENCE = 3
 """For so many times the length between two runs it is ready without one that ended well."""
+SOON = 60.0
+"""Seconds after which a run that failed is tried again, where the next would be later."""
 
 
 class Probe(NamedTuple):
@@ -103,7 +105,7 @@ class Repeating(NamedTuple):
         runs = Runs(self.every)
         with self.probe.answered(lambda: runs):
             while True:
-                began = time.monotonic()
+                begun, pause = time.monotonic(), self.every
                 try:
                     work()
                     runs.end(is_well=True)
@@ -111,9 +113,10 @@ class Repeating(NamedTuple):
                     raise
                 except InsightsError as error:
                     runs.end(is_well=False)
+                    pause = min(self.every, SOON)
                     say_problem(f"{now()} {error.message}", error.hint)
-                    say(f"it is tried again {self.every:g} s after it began")
-                time.sleep(max(0.0, began + self.every - time.monotonic()))
+                    say(f"tried again in {pause:g} s")
+                time.sleep(max(0.0, begun + pause - time.monotonic()))
 
 
 def now() -> str:
