@@ -71,7 +71,7 @@ components: .venv/.dev .components/azurite/.ready .components/kafka/.ready .comp
 
 infra: .venv/.dev .venv-infra/.ready ## check what `azd up` would make, offline, and look for holes in it
 	@echo "infra: pytest tests/infra"
-	@$(BIN)/python -m pytest --quiet $(AT_ONCE) tests/infra $(ARGS)
+	@$(BIN)/python -m pytest --quiet tests/infra $(ARGS)
 
 spark: .venv/.dev $(SPARKS:%=.venv-spark/%/.ready) .components/kafka/.ready ## build and stream on real Sparks (slow; needs mvn, Java 17)
 	@echo "spark: pytest tests/spark"
