@@ -57,7 +57,7 @@ resource illness 'Microsoft.Insights/metricAlerts@2018-03-01' = [for (id, number
   location: 'global'
   tags: tags
   properties: {
-    description: 'A container does not answer that it is well (/healthz, /readyz): look at its log.'
+    description: 'A container does not answer that it does its work (/readyz): look at its log.'
     severity: 1
     enabled: true
     scopes: [id]

@@ -62,7 +62,7 @@ module ingest 'app.bicep' = {
     enabled: true
     image: running.ingest
     command: 'ingest ${chosen} --to ${topic} --journal /home/journal --health-port 8080 --health-host 0.0.0.0'
-    healthCheckPath: '/healthz'
+    healthCheckPath: '/readyz'
     publicNetworkAccess: 'Disabled'
   }
 }
@@ -77,7 +77,7 @@ module relay 'app.bicep' = {
     enabled: true
     image: running.relay
     command: 'ingest --from ${topic} --to ${lake} --health-port 8080 --health-host 0.0.0.0'
-    healthCheckPath: '/healthz'
+    healthCheckPath: '/readyz'
     publicNetworkAccess: 'Disabled'
   }
 }

@@ -1,5 +1,6 @@
 """The broker between the collector and the lake: Apache Kafka, stopped and started, and killed on both sides of it."""
 
+import asyncio
 import random
 import signal
 import subprocess
@@ -14,9 +15,10 @@ import pytest
 
 from broker import Broker
 from coinbase_insights.errors import LockedError, StorageError, UsageError
+from coinbase_insights.lake.gaps import gaps
 from coinbase_insights.lake.history import collected
 from coinbase_insights.lake.raw import Raw
-from coinbase_insights.lake.relay import Relay
+from coinbase_insights.lake.relay import Relay, relay
 from coinbase_insights.lake.verify import verify
 from coinbase_insights.log.kafka import Address, Reader, Sending, address
 from coinbase_insights.log.segments import Segments
@@ -140,6 +142,65 @@ def test_row_32_a_broker_that_is_killed_and_started_again_gets_each_line_once(
     drain(topic, tmp_path / "lake", journal.end).close()
     assert list(collected(str(tmp_path / "lake"))) == [message(each) for each in range(number)]
     assert number > 1000
+
+
+def test_a_lander_goes_on_behind_what_the_topic_has_forgotten_and_says_how_much_that_was(
+    broker: Broker, topic: Address, tmp_path: Path
+) -> None:
+    journal, lake = journal_of(tmp_path, [message(number) for number in range(30)]), str(tmp_path / "lake")
+    sending = Sending(topic, tmp_path)
+    sending.land(10)
+    drain(topic, tmp_path / "lake", 10).close()
+    sending.land(journal.durable)
+    journal.close()
+    broker.forget(topic, 25)
+
+    drain(topic, tmp_path / "lake", 30).close()
+
+    kept = [item for item in collected(lake) if isinstance(item, Message)]
+    assert kept == [message(number) for number in (*range(10), *range(25, 30))]
+    assert sum(gap.messages or 0 for gap in gaps(Raw(lake))) == 15
+    assert verify(lake, None).is_whole
+
+
+def test_a_lander_waits_for_a_lake_that_is_away_and_lands_each_message_once(topic: Address, tmp_path: Path) -> None:
+    items: list[Item] = [message(number) for number in range(200)]
+    journal, lake = journal_of(tmp_path, items), tmp_path / "lake"
+    Sending(topic, tmp_path).land(journal.durable)
+    journal.close()
+    work, told = Relay(topic, Raw(str(lake), create=True)), list[int]()
+    (lake / "raw").rename(tmp_path / "away")
+    (lake / "raw").touch()  # Nothing can be written below a file.
+
+    def ended() -> bool:
+        if len(told) == 3:
+            assert not work.standing().landed
+            (lake / "raw").unlink()
+            (tmp_path / "away").rename(lake / "raw")
+        return work.landed == len(items) or len(told) > 40
+
+    asyncio.run(relay(work, 0.1, ended, told.append, 0.0))
+
+    assert list(collected(str(lake))) == items
+    assert len(told) > 3
+
+
+def test_a_lander_removes_what_nobody_needs_any_more(topic: Address, tmp_path: Path) -> None:
+    journal = journal_of(tmp_path, [message(number) for number in range(60)])
+    sending, cleaned = Sending(topic, tmp_path), list[Raw]()
+
+    class Noting(Raw):
+        def clean(self, hours: int = 1) -> None:
+            super().clean(hours)
+            cleaned.append(self)
+
+    work = Relay(topic, Noting(str(tmp_path / "lake"), create=True), clean_every=0.0)
+    sending.land(journal.durable)
+    journal.close()
+    while work.landed < 60:
+        work.step(0.0)
+    work.close()
+    assert cleaned
 
 
 def take_turns(works: list[Relay]) -> None:

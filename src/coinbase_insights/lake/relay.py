@@ -1,6 +1,7 @@
 """From a topic into the lake's `raw`: what a second container does at scale. Exactly once, by the topic's offsets."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -12,12 +13,17 @@ from ..log.kafka import Address, Reader
 from .compact import compact
 from .landing import COMPACT_AFTER, GROUP_BYTES, GROUP_LINES
 from .raw import Raw
-from .rows import rows
+from .rows import missing, rows
+
+logger = logging.getLogger(__name__)
 
 STALE_AFTER = 15.0
 """Seconds without any message after which it is not ready."""
+LATE_AFTER = 300.0
+"""Seconds that a message may wait for the lake before it is not ready."""
 WAIT = 0.5
 """Seconds to wait for messages at once."""
+CLEAN_EVERY = 3600.0
 
 
 class Relayed(NamedTuple):
@@ -29,11 +35,13 @@ class Relayed(NamedTuple):
     """Messages that were read and are not there yet."""
     heard_ago: float
     """Seconds since the last message, or since the start."""
+    late: float
+    """Seconds since all that was read was in the lake, while there is something that is not."""
 
     @property
     def is_ready(self) -> bool:
-        """Whether messages come; that they cannot be kept ends the process."""
-        return self.heard_ago < STALE_AFTER
+        """Whether messages come and are kept."""
+        return self.heard_ago < STALE_AFTER and self.late < LATE_AFTER
 
     def counts(self) -> tuple[Row, ...]:
         """Give what there is to count."""
@@ -41,50 +49,74 @@ class Relayed(NamedTuple):
             ("landed_messages", "gauge", "Offset behind the last message that is in the lake.", self.landed),
             ("waiting_messages", "gauge", "Messages that were read and are not in the lake yet.", self.waiting),
             ("heard_seconds", "gauge", "Seconds since the newest message.", round(self.heard_ago, 3)),
+            ("late_seconds", "gauge", "Seconds that the oldest message waits for the lake.", round(self.late, 3)),
         )
 
 
 class Relay:
-    """Reads a topic on from where the lake ends."""
+    """Reads a topic on from where the lake ends; what the topic has no longer is rows that say so."""
 
-    def __init__(self, where: Address, raw: Raw) -> None:
-        """Look where the lake ends. Raises StorageError when the topic no longer has what comes next."""
+    def __init__(self, where: Address, raw: Raw, clean_every: float = CLEAN_EVERY) -> None:
+        """Look where the lake ends. Raises StorageError when that is behind the end of the topic."""
         self.log = f"{where.topic}/0"
-        self._raw = raw
+        self._where, self._raw, self._clean_every = where, raw, clean_every
         self._reader = Reader(where)
-        low, high = self._reader.range()
-        self.landed = raw.landed(self.log)
+        self._commits = 0
+        self._whole_at = self._heard_at = self._cleaned_at = time.monotonic()
+        self._take_up()
+
+    def _take_up(self) -> None:
+        self.landed = self._raw.landed(self.log)
         """Offset behind the last message that is in the lake."""
-        if not low <= self.landed <= high:
-            has = f"has the messages {low} to {high - 1}" if high > low else "is empty"
+        end = self._reader.range()[1]
+        if self.landed > end:
             raise StorageError(
-                f"The topic {where.topic} {has}, and the lake in {raw.url} goes on at {self.landed}.",
+                f"The topic {self._where.topic} ends at {end}, and {self._raw.url} goes on at {self.landed}.",
                 "Name another lake, or another topic.",
             )
-        self._connection = raw.last_connection(self.log)
-        self._reader.seek(self.landed)
+        self._connection = self._raw.last_connection(self.log)
         self._lines: list[bytes] = []
-        self._size = self._commits = 0
-        self._oldest_at = self._heard_at = time.monotonic()
+        self._size = 0
+        self._reader.seek(self.landed)
+        self._is_taken_up = True
 
     def standing(self) -> Relayed:
         """Tell how it stands."""
-        return Relayed(self.landed, len(self._lines), time.monotonic() - self._heard_at)
+        now = time.monotonic()
+        late = now - self._whole_at if self._lines or not self._is_taken_up else 0.0
+        return Relayed(self.landed, len(self._lines), now - self._heard_at, late)
 
     def step(self, commit_seconds: float) -> None:
-        """Wait for messages, and commit when there are enough or when they have waited long enough."""
+        """Wait for messages, and commit when there are enough or when they have waited long enough.
+
+        Raises StorageError when that cannot be; the next call begins again where the lake ends.
+        """
+        if not self._is_taken_up:
+            self._raw.refresh()
+            self._take_up()
+        self._is_taken_up = False
         if not self._lines:
-            self._oldest_at = time.monotonic()
+            self._whole_at = time.monotonic()
         for offset, line in self._reader.read(1_000, WAIT):
-            expected = self.landed + len(self._lines)
-            if offset != expected:
-                raise StorageError(f"{self.log} has the messages from {expected} on no longer.")
-            self._lines.append(line)
             self._heard_at = time.monotonic()
+            if offset > self.landed + len(self._lines):
+                self._land_gone(offset + 1)
+                continue
+            self._lines.append(line)
             self._size += len(line)
         is_much = len(self._lines) >= GROUP_LINES or self._size >= GROUP_BYTES
-        if is_much or time.monotonic() - self._oldest_at >= commit_seconds:
+        if is_much or time.monotonic() - self._whole_at >= commit_seconds:
             self.commit()
+        if time.monotonic() - self._cleaned_at >= self._clean_every:
+            self._cleaned_at = time.monotonic()
+            self._raw.clean()
+        self._is_taken_up = True
+
+    def _land_gone(self, until: int) -> None:
+        """Land that the topic has the messages up to an offset no longer: a row for each, as for what is damaged."""
+        self.commit()
+        self._raw.land(self.log, self.landed, missing(self.log, self.landed, until, time.time_ns()))
+        self.landed, self._connection = until, None
 
     def commit(self) -> None:
         """Land what was read. Raises as `Raw.land`; then nothing of it has landed."""
@@ -101,18 +133,29 @@ class Relay:
 
     def close(self) -> None:
         """Land what was read, if that can be, and let go of the broker."""
-        with suppress(StorageError):
-            self.commit()
+        if self._is_taken_up:
+            with suppress(StorageError):
+                self.commit()
         self._reader.close()
 
 
 async def relay(
     work: Relay, commit_seconds: float, ended: Callable[[], bool], tell: Callable[[int], None], tell_every: float
 ) -> None:
-    """Go on until `ended` says so; `tell` hears now and then how far it has come."""
-    told_at = 0.0
+    """Go on until `ended` says so, and wait for a lake or a broker that is away; `tell` hears how far it has come.
+
+    Raises LockedError where another process writes the lake.
+    """
+    told_at, trouble = 0.0, ""
     while not ended():
-        await asyncio.to_thread(work.step, commit_seconds)
+        try:
+            await asyncio.to_thread(work.step, commit_seconds)
+            trouble = ""
+        except StorageError as error:
+            if error.message != trouble:
+                logger.error("%s It is tried again.", error.message)
+            trouble = error.message
+            await asyncio.sleep(WAIT)
         if time.monotonic() - told_at >= tell_every:
             told_at = time.monotonic()
             tell(work.landed)

@@ -15,20 +15,18 @@ from typing import Any
 import pyarrow as pa
 
 from ..errors import StorageError
-from ..log.journal import encode
 from ..log.mend import mend
 from ..log.segments import segments, take_lock
-from ..message import Unstored
 from . import trained
 from .delta import ASIDE, UNDER_REPAIR, Delta, reaching, table_url
 from .gaps import is_damage
-from .landing import GROUP_LINES, LOG
+from .landing import LOG
 from .memories import FOLDER
 from .parquet import from_parquet
 from .parts import Part
 from .place import Place, place
 from .raw import Raw
-from .rows import SCHEMA, rows
+from .rows import SCHEMA, missing
 from .sums import LOG as DELTA_LOG
 from .sums import SUMS
 from .tables import BUILT, MODELS, RAW, TABLES, Table
@@ -233,16 +231,10 @@ def _refill(raw: Raw, log: str, parts: Sequence[Part], end: int, again_from: int
 
 def _fill(raw: Raw, log: str, until: int, stamp: int) -> str:
     first = raw.landed(log)
-    raw.land(log, first, _about(log, first, until, stamp))
+    raw.land(log, first, missing(log, first, until, stamp))
     return f"{log}: the lines {first} to {until - 1} are gone; rows in their place say so"
 
 
 def _stamps(raw: Raw, part: Part) -> list[int]:
     """When the lines of a part reached us, in nanoseconds."""
     return [at * 1000 for at in raw.read(part).column("received_at").cast(pa.int64()).to_pylist()]
-
-
-def _about(log: str, first: int, until: int, stamp: int) -> Iterator[pa.Table]:
-    line = encode(Unstored(stamp, 1, is_damage=True))
-    for start in range(first, until, GROUP_LINES):
-        yield rows(log, start, [line] * min(GROUP_LINES, until - start), None)

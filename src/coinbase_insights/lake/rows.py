@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..log.journal import decode, framed
+from ..log.journal import decode, encode, framed
 from ..message import Item, Unstored
 from ..wire.label import Label, label
 from .tables import RAW, schema
@@ -16,6 +16,7 @@ ABOUT_THE_LINE = "#"
 OPENED = b"#opened "
 FRAME = b"#frame "
 LARGEST = 2**63 - 1
+AT_ONCE = 25_000
 
 
 def rows(log: str, first: int, lines: Sequence[bytes], connection: int | None) -> pa.Table:
@@ -51,6 +52,13 @@ def rows(log: str, first: int, lines: Sequence[bytes], connection: int | None) -
         _texts(texts),
     ]
     return pa.table(columns, schema=SCHEMA)
+
+
+def missing(log: str, first: int, until: int, stamp: int) -> Iterator[pa.Table]:
+    """Make the rows for lines that are gone, some thousands at a time: each says that one message is missing."""
+    line = encode(Unstored(stamp, 1, is_damage=True))
+    for start in range(first, until, AT_ONCE):
+        yield rows(log, start, [line] * min(AT_ONCE, until - start), None)
 
 
 def _whole(value: int | None) -> int | None:
