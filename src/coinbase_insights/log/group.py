@@ -141,11 +141,6 @@ class Group:
         self.own.add(share)
         return True
 
-    def leave_open(self, share: int) -> None:
-        """A share could not be gone on with: it is to be taken up anew."""
-        self.own.discard(share)
-        self.given.append(share)
-
     def vouch(self, shown: int) -> bool:
         """Tell the broker that figures up to a message are shown; if it is told, they may be. Else ask again."""
         if not self.own or self._commit({share: self._begins[share] for share in self.own}, shown):

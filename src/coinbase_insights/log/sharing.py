@@ -9,7 +9,7 @@ is told up to where; a member that the broker has given up cannot tell it, and s
 import asyncio
 import re
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
@@ -110,12 +110,9 @@ class Sharing:
             await self._begin(reader, kept)
         if shown > self._offset:
             return
+        since = [] if kept is None else await self._since(decode(kept.data).offset)
         if await self._beside(group.take, share, kept, self._offset) and kept is not None:
-            try:
-                await self._catch_up(share, kept, folded)
-            except StorageError:
-                group.leave_open(share)
-                raise
+            self._catch_up(share, kept, since, folded)
 
     def _unfit(self, kept: Kept, share: int, oldest: int) -> str | None:
         """Say why what was kept of a share cannot be gone on with; None where it can."""
@@ -144,12 +141,17 @@ class Sharing:
             self._offset = kept.shown
         reader.seek(self._offset)
 
-    async def _catch_up(self, share: int, kept: Kept, folded: Callable[[Product], None]) -> None:
+    async def _since(self, start: int) -> list[tuple[int, Item]]:
+        """Read what has come from an offset to where we are, whole: what is told to be shown must be at hand."""
+        return [each async for each in self._between(start, self._offset)]
+
+    def _catch_up(
+        self, share: int, kept: Kept, since: Sequence[tuple[int, Item]], folded: Callable[[Product], None]
+    ) -> None:
         """Bring a share from where it was kept to where we are."""
-        remembered = decode(kept.data)
         pipe = self._new_pipe(Shares(self._shares.count, {share}))
-        recall(pipe, remembered)
-        async for offset, item in self._between(remembered.offset, self._offset):
+        recall(pipe, decode(kept.data))
+        for offset, item in since:
             for product in pipe.take(item):
                 if offset >= kept.shown:
                     folded(product)
