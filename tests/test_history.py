@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import string
 from base64 import urlsafe_b64encode
 from collections.abc import Iterable
@@ -222,6 +223,18 @@ def test_a_damaged_lake_is_said_again_and_again_and_stops_nothing(tmp_path: Path
         assert "is damaged" in site.json("/api/products")["lake_trouble"]
 
     assert got == {503}
+
+
+def test_what_is_live_is_shown_before_there_is_a_lake_and_the_lake_when_there_is_one(
+    built: str, tmp_path: Path
+) -> None:
+    lake = tmp_path / "lake"
+    with serving("--from", built, "--channel", "ticker", "--speed", "max", "--lake", str(lake)) as site:
+        before = site.ask("/api/bars")[0]
+        shutil.copytree(built, lake)
+
+        assert (before, site.json("/api/products")["has_live"]) == (503, True)
+        assert len(site.json("/api/bars")["rows"]) > 100
 
 
 def test_gaps_of_a_product_are_those_of_its_connection_too(site: Site) -> None:

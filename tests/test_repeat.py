@@ -13,6 +13,7 @@ import duckdb
 import pytest
 
 from coinbase_insights.cli_repeat import Runs
+from coinbase_insights.lake.build import build
 from coinbase_insights.message import Item
 from lakes import lake_of
 from site_of import PROGRAM
@@ -98,6 +99,18 @@ def test_what_was_typed_wrongly_is_said_before_anything_is_set_aside(
     )
     assert (done.returncode, said in done.stderr) == (2, True)
     assert "set aside" not in done.stderr
+
+
+def test_nothing_is_set_aside_where_the_channel_is_another(walk: list[Item], tmp_path: Path) -> None:
+    lake = lake_of(tmp_path, walk[:400])
+    build(lake, "ticker", "tilt")
+    words = ("build", lake, "--anew", "--channel", "level2")
+
+    done = subprocess.run((*PROGRAM, *words), capture_output=True, text=True, check=False)
+
+    assert (done.returncode, "none of level2" in done.stderr) == (2, True)
+    assert (tmp_path / "insights").is_dir()
+    assert not (tmp_path / "_aside").exists()
 
 
 def test_it_is_ready_until_no_run_has_ended_well_for_three_times_the_length_between_two() -> None:

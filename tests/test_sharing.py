@@ -1,4 +1,4 @@
-"""A share that is taken over: what has come to it since it was shown last is shown, whatever the broker does meanwhile."""
+"""A share that is taken over: what has come to it since it was shown last is shown, whatever the broker does."""
 
 import asyncio
 import json
@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from coinbase_insights.engine.product import Product
 from coinbase_insights.errors import StorageError
 from coinbase_insights.log import sharing
 from coinbase_insights.log.group import Kept
@@ -87,11 +88,15 @@ def test_a_topic_that_goes_away_while_a_share_is_taken_over_costs_no_figure(monk
     ours.own, source._offset = group.own, NOW
     topic: Any = Topic()
     topic.seek(NOW)
-    shown: list[int] = []
+    shown: list[int | None] = []
+
+    def folded(product: Product) -> None:
+        assert product.quote is not None
+        shown.append(product.quote.sequence)
 
     async def go_on() -> None:
         for _ in range(3):
-            await source._next(group, topic, lambda product: shown.append(product.quote.sequence))
+            await source._next(group, topic, folded)
 
     asyncio.run(go_on())
 

@@ -63,7 +63,7 @@ def build(
 ) -> None:
     """Make quotes, insights, bars, scores and gaps from what was collected; go on where the tables end."""
     try:
-        from .lake.build import fold_quotes, read_quotes
+        from .lake.build import fold_quotes, read_quotes, refuse
     except ImportError as error:
         raise lacks("build", error) from error
     if master is not None and engine is not Engine.SPARK:
@@ -78,6 +78,7 @@ def build(
         from .lake.repair import set_aside
         from .lake.tables import BUILT
 
+        refuse(lake, channel, log)
         for done in set_aside(lake, BUILT):
             say(done)
 

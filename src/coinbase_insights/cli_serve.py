@@ -10,7 +10,7 @@ import typer
 from . import settings
 from .cli_talk import chosen_model, lacks, say
 from .cli_watch import TOPIC, Watching, kept, market_speed, refuse_group, refuse_untraded, refuse_with, topic, typed
-from .errors import UsageError
+from .errors import StorageError, UsageError
 from .options import (
     Channel,
     ChosenForecasterOption,
@@ -96,7 +96,7 @@ def serve(
         from .serve.server import Work, listen
         from .serve.server import serve as answer
 
-        history = None if lake is None else _history(lake)
+        history = None if lake is None else _history(lake, must_be=not wanted.has_live)
     except ImportError as error:
         raise lacks("serve", error) from error
     board = Board()
@@ -155,10 +155,17 @@ def _refuse_two_sources(wanted: Wanted, lake: str | None) -> None:
         refuse_untraded(wanted.product_ids)
 
 
-def _history(lake: str) -> "History":
+def _history(lake: str, *, must_be: bool) -> "History":
     from .serve.history import History
 
-    return History(lake)
+    history = History(lake)
+    try:
+        history.look()
+    except StorageError as error:
+        if must_be:
+            raise
+        say(f"{error.message} What is live is shown without it.")
+    return history
 
 
 def _watched(board: "Board", wanted: Wanted, model: "Model") -> "Watched":

@@ -98,6 +98,17 @@ def fold_quotes(
     return folding.new
 
 
+def refuse(lake: str, channel: str, log: str | None = None) -> None:
+    """Raise what `build` would raise at the first messages, and make nothing."""
+    raw, reading, labels = Raw(lake), Reading(channel), set[tuple[str, str]]()
+    name = _the_log(raw, log)
+    for table in raw.rows(0, min(raw.landed(name), AtOnce().lines), name):
+        reading.add(table)
+        labels |= set(_labels(table))
+    if not len(reading.take()):
+        _refuse_other_channel(lake, channel, labels)
+
+
 def _the_log(raw: Raw, log: str | None) -> str:
     logs = sorted({part.log for part in raw.parts()})
     if log is None and len(logs) <= 1:

@@ -7,6 +7,7 @@ Holes in Exchange's `sequence` are normal and decide nothing.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 
 import msgspec
 import pyarrow as pa
@@ -169,11 +170,12 @@ def is_damage(channel: str | None, message: str) -> bool:
 
 
 def gaps(raw: Raw) -> Iterator[Gap]:
-    """Give the gaps of a whole lake, in the order in which they ended; what is damaged is one too."""
-    found = Gaps()
-    for part in raw.parts():
-        try:
-            yield from found.add(raw.read(part))
-        except StorageError as error:
-            yield found.damaged(part.rows, error.message)
-    yield from found.end()
+    """Give the gaps of a whole lake, log by log in the order in which they ended; what is damaged is one too."""
+    for _, parts in groupby(raw.parts(), lambda part: part.log):
+        found = Gaps()
+        for part in parts:
+            try:
+                yield from found.add(raw.read(part))
+            except StorageError as error:
+                yield found.damaged(part.rows, error.message)
+        yield from found.end()

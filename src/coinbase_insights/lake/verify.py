@@ -13,7 +13,7 @@ Nothing is changed. What is checked:
 """
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -243,7 +243,7 @@ class _Connections:
 
 def _check_parts(raw: Raw, parts: list[Part], report: Report, told: Callable[[int, int], None]) -> None:
     ends: dict[str, int] = {}
-    connections, found = _Connections(), Gaps()
+    connections, gaps = defaultdict[str, _Connections](_Connections), defaultdict[str, Gaps](Gaps)
     for number, part in enumerate(parts, 1):
         expected = ends.get(part.log, 0)
         if part.first > expected:
@@ -255,18 +255,18 @@ def _check_parts(raw: Raw, parts: list[Part], report: Report, told: Callable[[in
             first = part.first
             for table in raw.groups(part):
                 report.faults += _row_faults(part, first, table)
-                report.faults += connections.add(table)
-                report.gaps += found.add(table)
+                report.faults += connections[part.log].add(table)
+                report.gaps += gaps[part.log].add(table)
                 first += len(table)
             report.rows += part.rows
             if first != part.end:
                 report.faults.append(f"{part.name} holds {first - part.first} rows")
         except StorageError as error:
             report.faults.append(error.message)
-            report.gaps.append(found.damaged(part.rows, "the part is damaged"))
+            report.gaps.append(gaps[part.log].damaged(part.rows, "the part is damaged"))
         told(number, len(parts))
-    report.gaps += found.end()
-    report.parts, report.connections = len(parts), len(connections.came)
+    report.gaps += (gap for found in gaps.values() for gap in found.end())
+    report.parts, report.connections = len(parts), sum(len(each.came) for each in connections.values())
     for log, end in ends.items():
         if raw.landed(log) != end:
             report.faults.append(f"{log} has come to line {raw.landed(log)}, and the parts end at {end}")

@@ -35,11 +35,14 @@ class History:
     """A lake that pages ask."""
 
     def __init__(self, lake: str) -> None:
-        """Raises StorageError when there is no lake."""
+        """Ask nobody yet: the lake may be away, or not be made, when a server starts."""
         self.lake = lake
         self._times = {name: Times(table.time) for name, table in SHOWN.items()}
         self._products: tuple[tuple[str, int], list[str]] = (("", 0), [])
-        OpenTables(lake)
+
+    def look(self) -> None:
+        """Raise StorageError when there is no lake."""
+        OpenTables(self.lake)
 
     def tag(self, choice: Choice) -> str:
         """Name the answer: another one only when the table or the choice is another. Raises StorageError."""
