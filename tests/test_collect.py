@@ -14,11 +14,12 @@ from urllib.error import HTTPError
 import pytest
 
 from coinbase_insights.collect import Collect, Pace, Standing
+from coinbase_insights.errors import StorageError
 from coinbase_insights.exposition import exposition
 from coinbase_insights.health import answering
 from coinbase_insights.lake.gaps import gaps
 from coinbase_insights.lake.history import collected
-from coinbase_insights.lake.landing import Landing
+from coinbase_insights.lake.landing import Landing, Later
 from coinbase_insights.lake.raw import Raw
 from coinbase_insights.lake.verify import verify
 from coinbase_insights.log.segments import Segments
@@ -286,6 +287,38 @@ def test_verify_repair_ends_with_0_once_it_is_whole(tmp_path: Path) -> None:
     done = subprocess.run([*PROGRAM, "verify", str(tmp_path), "--repair"], capture_output=True, text=True, check=True)
     assert f"{part.name} is damaged: set aside" in done.stderr
     assert "whole: 0 rows in 0 parts of 0 connections, 12 lines wait in the journal" in done.stdout
+
+
+def test_row_33_a_collector_that_starts_while_the_lake_is_away_keeps_what_comes_and_lands_it_later(
+    simulated: str, tmp_path: Path
+) -> None:
+    lake, away, journal = tmp_path / "lake", tmp_path / "away", tmp_path / "journal"
+    command = [*PROGRAM, "ingest", "-p", "ETH-USD", "--channel", "ticker", "--to", str(lake), "--url", simulated]
+    command += ["--journal", str(journal), "--commit-every", "1s", "--for"]
+    subprocess.run([*command, "2s"], check=True, capture_output=True)
+    lake.rename(away)
+    lake.touch()  # Nothing can be written below a file.
+    while_away = subprocess.run([*command, "2s"], check=True, capture_output=True, text=True)
+    lake.unlink()
+    away.rename(lake)
+    subprocess.run([*command, "3s"], check=True, capture_output=True)
+
+    assert "It is tried again; the journal takes what comes." in while_away.stderr
+    report = verify(str(lake), journal)
+    assert (report.is_whole, report.connections >= 3) == (True, True)
+
+
+def test_a_lake_that_comes_back_is_landed_in_only_by_the_journal_that_is_its_own(tmp_path: Path) -> None:
+    collect_all(tmp_path, made_up(20))
+    other = Segments(tmp_path / "other")
+    other.write(message(7))
+    other.sync()
+    later = Later(str(tmp_path), tmp_path / "other")
+
+    with pytest.raises(StorageError, match="it is not the journal of this lake"):
+        later.land(other.durable)
+
+    other.close()
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from . import settings
 from .cli_repeat import Probe, now
 from .cli_talk import lacks, say
 from .cli_watch import TOPIC, typed
-from .errors import StorageError, UsageError
+from .errors import DamagedError, StorageError, UsageError
 from .options import (
     Channel,
     FeedName,
@@ -138,21 +138,25 @@ def _opened(to: str, folder: Path, most_bytes: int | None) -> "tuple[Segments, D
 
         where = address(to)
         return _segments(folder, None, most_bytes), Sending(where, folder)
-    from .lake.landing import LOG, Landing
+    from .lake.landing import LOG, Later, landing_of
     from .lake.raw import Raw
 
-    raw = Raw(to, create=True)
-    landed = raw.landed(LOG)
+    try:
+        raw = Raw(to, create=True)
+        landed = raw.landed(LOG)
+    except DamagedError:
+        raise
+    except StorageError as error:
+        if not folder.is_dir() or not segments(folder):  # Nobody knows where a new one would have to begin.
+            raise
+        say(f"{error.message} It is tried again; the journal takes what comes.")
+        return _segments(folder, None, most_bytes), Later(to, folder)
     kept = _segments(folder, landed, most_bytes)
-    oldest, landing = segments(folder)[0][0], Landing(raw, folder)
-    if not oldest <= landed <= kept.end or not landing.goes_on_from(oldest):
+    try:
+        return kept, landing_of(raw, folder, kept.end)
+    except StorageError:
         kept.close()
-        raise StorageError(
-            f"The journal in {folder} holds the lines {oldest} to {kept.end - 1}, and the lake goes on at {landed}: "
-            "it is not the journal of this lake.",
-            "Name the right one after --journal. If it is damaged: coinbase_insights verify LAKE --repair",
-        )
-    return kept, landing
+        raise
 
 
 def _segments(folder: Path, landed: int | None, most_bytes: int | None) -> "Segments":

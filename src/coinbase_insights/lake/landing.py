@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from ..errors import StorageError
 from ..log.segment_reader import SegmentReader
+from ..log.segments import segments
 from .compact import compact
 from .raw import Raw
 from .rows import rows
@@ -103,3 +104,46 @@ class Landing:
             table = rows(LOG, first, lines, self._connection)
             self._connection = table.column("connection")[len(table) - 1].as_py()
             yield table
+
+
+def landing_of(raw: Raw, journal: Path, end: int) -> Landing:
+    """Land a journal that ends there. Raises StorageError when it is not the journal of the lake."""
+    landed, oldest, landing = raw.landed(LOG), segments(journal)[0][0], Landing(raw, journal)
+    if not oldest <= landed <= end or not landing.goes_on_from(oldest):
+        raise StorageError(
+            f"The journal in {journal} holds the lines {oldest} to {end - 1}, and the lake goes on at {landed}: "
+            "it is not the journal of this lake.",
+            "Name the right one after --journal. If it is damaged: coinbase_insights verify LAKE --repair",
+        )
+    return landing
+
+
+class Later:
+    """Lands in a lake that was away when we started, as soon as it is there."""
+
+    def __init__(self, lake: str, journal: Path) -> None:
+        """Ask nobody yet."""
+        self._lake, self._journal = lake, journal
+        self._landing: Landing | None = None
+        self._oldest = segments(journal)[0][0]
+
+    @property
+    def landed(self) -> int:
+        """Offset behind the last line that is in the lake, as far as is known."""
+        return self._oldest if self._landing is None else self._landing.landed
+
+    @property
+    def parts(self) -> int:
+        """Data files of the table; 0 before it is known."""
+        return 0 if self._landing is None else self._landing.parts
+
+    def land(self, until: int, told: Callable[[int], None] = lambda _: None) -> None:
+        """Land as `Landing` does. Raises StorageError while the lake is away, or when the journal is not its own."""
+        if self._landing is None:
+            self._landing = landing_of(Raw(self._lake, create=True), self._journal, until)
+        self._landing.land(until, told)
+
+    def clean(self) -> None:
+        """Remove what no version of the last hour needs. Raises as `Raw.clean`."""
+        if self._landing is not None:
+            self._landing.clean()
