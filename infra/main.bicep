@@ -37,6 +37,9 @@ param budgetStart string
 @allowed(['Enabled', 'Disabled'])
 param publicNetworkAccess string
 
+@description('Address of your machine, such as 203.0.113.7: Synapse and PostgreSQL let it come to their doors. Empty for none.')
+param yourAddress string
+
 @description('What makes the tables: a container of ours, or Spark.')
 @allowed(['app', 'synapse', 'fabric'])
 param engine string
@@ -218,6 +221,7 @@ module synapse 'modules/synapse.bicep' = if (engine == 'synapse') {
     account: lake.outputs.account
     administratorId: principalId
     publicNetworkAccess: publicNetworkAccess
+    yourAddress: yourAddress
   }
 }
 
@@ -253,6 +257,7 @@ module database 'modules/warehouse.bicep' = if (warehouse) {
     administratorType: principalType
     publisher: identities.outputs.publish
     publicNetworkAccess: publicNetworkAccess
+    yourAddress: yourAddress
   }
 }
 

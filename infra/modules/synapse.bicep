@@ -10,6 +10,9 @@ param account string
 param administratorId string
 param publicNetworkAccess string
 
+@description('Address of the machine that may come to the door, where there is one; empty for none.')
+param yourAddress string
+
 var roles = loadJsonContent('../roles.json')
 
 resource storage 'Microsoft.Storage/storageAccounts@2025-01-01' existing = {
@@ -41,6 +44,13 @@ resource workspace 'Microsoft.Synapse/workspaces@2021-06-01' = {
     managedVirtualNetwork: 'default'
     publicNetworkAccess: publicNetworkAccess
   }
+}
+
+// Without a rule not even who administers it gets to the notebooks and to SQL.
+resource you 'Microsoft.Synapse/workspaces/firewallRules@2021-06-01' = if (publicNetworkAccess == 'Enabled' && !empty(yourAddress)) {
+  parent: workspace
+  name: 'you'
+  properties: { startIpAddress: yourAddress, endIpAddress: yourAddress }
 }
 
 resource pool 'Microsoft.Synapse/workspaces/bigDataPools@2021-06-01' = {

@@ -17,6 +17,9 @@ param administratorType string
 param publisher object
 param publicNetworkAccess string
 
+@description('Address of the machine that may come to the door, where there is one; empty for none.')
+param yourAddress string
+
 resource server 'Microsoft.DBforPostgreSQL/flexibleServers@2024-08-01' = {
   name: 'psql-${token}'
   location: location
@@ -52,12 +55,19 @@ resource filler 'Microsoft.DBforPostgreSQL/flexibleServers/administrators@2024-0
   properties: { principalName: publisher.name, principalType: 'ServicePrincipal', tenantId: subscription().tenantId }
 }
 
-// Azure's own addresses may come to the door, where there is one; who you are is asked inside. Add yours by hand.
+// Azure's own addresses may come to the door, where there is one, and yours; who you are is asked inside.
 resource azure 'Microsoft.DBforPostgreSQL/flexibleServers/firewallRules@2024-08-01' = if (publicNetworkAccess == 'Enabled') {
   parent: server
   dependsOn: [filler]
   name: 'azure'
   properties: { startIpAddress: '0.0.0.0', endIpAddress: '0.0.0.0' }
+}
+
+resource you 'Microsoft.DBforPostgreSQL/flexibleServers/firewallRules@2024-08-01' = if (publicNetworkAccess == 'Enabled' && !empty(yourAddress)) {
+  parent: server
+  name: 'you'
+  dependsOn: [azure]
+  properties: { startIpAddress: yourAddress, endIpAddress: yourAddress }
 }
 
 output id string = server.id
