@@ -11,8 +11,12 @@ if [ -n "${SYNAPSE_WORKSPACE:-}" ]; then
     "${PYTHON:-python3}" -m pip wheel --quiet --no-deps --wheel-dir "$made" .
     wheel=$(basename "$made"/*.whl)
     if ! az synapse workspace-package show --workspace-name "$SYNAPSE_WORKSPACE" --name "$wheel" >"$made/found" 2>&1; then
-        echo "after: the pool $SYNAPSE_POOL gets $wheel, which takes some ten minutes"
         az synapse workspace-package upload --workspace-name "$SYNAPSE_WORKSPACE" --package "$made/$wheel" --output none
+    fi
+    az synapse spark pool show --workspace-name "$SYNAPSE_WORKSPACE" --resource-group "$AZURE_RESOURCE_GROUP" \
+        --name "$SYNAPSE_POOL" --query "customLibraries[].name" --output tsv >"$made/found"
+    if ! grep -qxF "$wheel" "$made/found"; then
+        echo "after: the pool $SYNAPSE_POOL gets $wheel, which takes some ten minutes"
         az synapse spark pool update --workspace-name "$SYNAPSE_WORKSPACE" --resource-group "$AZURE_RESOURCE_GROUP" \
             --name "$SYNAPSE_POOL" --package-action Add --package "$wheel" --output none
     fi

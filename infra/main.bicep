@@ -240,6 +240,8 @@ module learning 'modules/learning.bicep' = if (machineLearning) {
     token: token
     account: lake.outputs.account
     logsId: logs.outputs.id
+    person: principalId
+    personType: principalType
     publicNetworkAccess: publicNetworkAccess
   }
 }

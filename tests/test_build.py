@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 
 from coinbase_insights.engine.fold import FIGURES
-from coinbase_insights.errors import DamagedError, StorageError, UsageError
+from coinbase_insights.errors import DamagedError, UsageError
 from coinbase_insights.lake.build import PIECES, AtOnce, build, read_quotes
 from coinbase_insights.lake.landing import Landing
 from coinbase_insights.lake.memories import Memories
@@ -398,7 +398,7 @@ def test_of_several_logs_one_must_be_named(walk: Walk, tmp_path: Path) -> None:
     from coinbase_insights.lake.rows import rows as rows_of
 
     Raw(lake).land("topic/0", 0, [rows_of("topic/0", 0, [b"1\t{}\n"], None)])
-    with pytest.raises(StorageError, match="holds the logs journal, topic/0"):
+    with pytest.raises(UsageError, match="holds the logs journal, topic/0"):
         build(lake, "ticker", "tilt")
     build(lake, "ticker", "tilt", log="journal")
     assert len(rows(lake, QUOTES)) > 100

@@ -181,7 +181,7 @@ for word; do
     case $word in @*trigger.json) cp "${word#@}" "$NOTED.trigger" ;; esac
 done
 echo >>"$NOTED"
-[ "$3" != show ]
+[ "$2 $3" != "workspace-package show" ]
 """
 """An `az` that writes down what it is told, and has no package yet."""
 
@@ -219,6 +219,7 @@ def test_azd_gives_synapse_the_wheel_the_notebooks_and_the_pipeline(
     assert [" ".join(words[1:3]) for words in told] == [
         "workspace-package show",
         "workspace-package upload",
+        "spark pool",
         "spark pool",
         "notebook create",
         "notebook create",

@@ -29,7 +29,7 @@ from coinbase_insights.lake.build import build
 from coinbase_insights.lake.delta import Delta
 from coinbase_insights.lake.repair import set_aside
 from coinbase_insights.lake.tables import BARS, BUILT, schema
-from coinbase_insights.serve.asked import SHOWN, Choice, Cursor, Order, choice_of
+from coinbase_insights.serve.asked import SHOWN, Choice, Cursor, NoPageError, Order, choice_of
 from coinbase_insights.serve.history import History
 from lakes import lake_of, long_walk
 from site_of import Site, serving
@@ -122,7 +122,7 @@ def _parameters(**values: object) -> QueryParams:
     return QueryParams({name: str(value) for name, value in values.items()})
 
 
-CURSOR = Cursor("bars", 1_775_430_000_000_000, 7)
+CURSOR = Cursor("bars", "that table", 1_775_430_000_000_000, 7)
 
 
 @given(
@@ -200,15 +200,18 @@ def test_every_page_of_bars_that_begin_together_has_others(site: Site) -> None:
     assert len({(row["product_id"], row["length"], row["start"]) for row in rows}) == len(rows) > 100
 
 
-def test_a_table_that_was_made_anew_is_sent_again(tmp_path: Path) -> None:
+def test_a_table_that_was_made_anew_is_sent_again_and_its_pages_begin_anew(tmp_path: Path) -> None:
     lake = lake_of(tmp_path, long_walk(0.5))
     build(lake, "ticker", "tilt")
-    before = History(lake).tag(Choice("scores"))
+    history = History(lake)
+    before, page = history.tag(Choice("scores")), history.page(Choice("bars", limit=3))
     list(set_aside(lake, BUILT))
 
     build(lake, "ticker", "trend")
 
-    assert History(lake).tag(Choice("scores")) != before
+    assert history.tag(Choice("scores")) != before
+    with pytest.raises(NoPageError, match="was made anew"):
+        history.page(choice_of("bars", _parameters(limit=3, after=page.following)))
 
 
 def test_a_damaged_lake_is_said_again_and_again_and_stops_nothing(tmp_path: Path) -> None:

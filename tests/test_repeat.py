@@ -87,16 +87,15 @@ def test_what_was_typed_wrongly_ends_it(built: str, tmp_path: Path) -> None:
     ("words", "said"),
     [
         (("--every", "often"), "is not a duration"),
+        (("--anew", "--every", "1h"), "--anew is done once"),
         (("--every", "1h", "--health-host", "0.0.0.0"), "--health-host needs a port"),
-        (("--health-port", "8080"), "--health-port is for what runs again and again"),
+        (("--anew", "--health-port", "8080"), "--health-port is for what runs again and again"),
     ],
 )
 def test_what_was_typed_wrongly_is_said_before_anything_is_set_aside(
     words: tuple[str, ...], said: str, tmp_path: Path
 ) -> None:
-    done = subprocess.run(
-        (*PROGRAM, "build", str(tmp_path), "--anew", *words), capture_output=True, text=True, check=False
-    )
+    done = subprocess.run((*PROGRAM, "build", str(tmp_path), *words), capture_output=True, text=True, check=False)
     assert (done.returncode, said in done.stderr) == (2, True)
     assert "set aside" not in done.stderr
 

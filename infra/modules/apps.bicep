@@ -31,7 +31,7 @@ param products string
 param pageToken string
 param logsId string
 
-var chosen = '-p ${join(split(products, ' '), ' -p ')}'
+var chosen = '-p ${join(filter(split(products, ' '), each => !empty(each)), ' -p ')}'
 var page = 'app-serve-${token}'
 var plain = {
   location: location

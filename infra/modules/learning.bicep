@@ -8,6 +8,12 @@ param token string
 param account string
 param logsId string
 
+@description('Object id of the person who sends training jobs, whose code goes through the scratch.')
+param person string
+
+@description('User or ServicePrincipal.')
+param personType string
+
 @description('Size of the machine that trains.')
 param computeSize string = 'Standard_DS3_v2'
 param publicNetworkAccess string
@@ -154,6 +160,16 @@ resource leave 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   properties: {
     principalId: compute.identity.principalId
     principalType: 'ServicePrincipal'
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.storageBlobDataContributor)
+  }
+}
+
+resource send 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(scratch.id, person, roles.storageBlobDataContributor)
+  scope: scratch
+  properties: {
+    principalId: person
+    principalType: personType
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.storageBlobDataContributor)
   }
 }

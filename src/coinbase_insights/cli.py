@@ -11,7 +11,7 @@ import signal
 import sys
 import time
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -314,5 +314,8 @@ def _can_be_typed(word: str) -> bool:
 
 
 def _fail(message: str, hint: str, exit_code: int) -> NoReturn:
+    """Say it, and end at once: libraries that were broken off at work may still have threads, which would abort us."""
     say_problem(f"error: {message}", hint)
-    sys.exit(exit_code)
+    with suppress(OSError, ValueError, AttributeError):
+        sys.stdout.flush()
+    os._exit(exit_code)

@@ -2,6 +2,7 @@
 
 import sys
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -20,7 +21,10 @@ from .options import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .engine.model import Model
+    from .lake.step import Progress
 
 
 class Engine(StrEnum):
@@ -68,12 +72,15 @@ def build(
         raise lacks("build", error) from error
     if master is not None and engine is not Engine.SPARK:
         raise UsageError("--master is that of Spark.", "Add --engine spark, or leave it out.")
+    if anew and every is not None:
+        raise UsageError("--anew is done once, and --every again and again.", "Leave one of them out.")
     repeating = Repeating.typed(every, health_host, health_port)
     from .engine.compiled import COMPILING, is_compiled
 
     if not is_compiled():
         say(COMPILING)
     begun_with = chosen_model(model, forecaster)
+    fold = fold_quotes if engine is Engine.LOCAL else _on_spark(master or "local[*]")
     if anew:
         from .lake.repair import set_aside
         from .lake.tables import BUILT
@@ -85,11 +92,7 @@ def build(
     def go_on() -> None:
         told = Telling()
         try:
-            made = read_quotes(lake, channel, log, told.tell)
-            if engine is Engine.SPARK:
-                made |= _on_spark(lake, begun_with, master or "local[*]", told)
-            else:
-                made |= fold_quotes(lake, begun_with, told.tell)
+            made = read_quotes(lake, channel, log, told.tell) | fold(lake, begun_with, told.tell)
         finally:
             told.end()
         say_late(begun_with, told.late)
@@ -98,14 +101,15 @@ def build(
     repeating.do(go_on)
 
 
-def _on_spark(lake: str, model: "Model", master: str, told: Telling) -> dict[str, int]:
+def _on_spark(master: str) -> "Callable[[str, Model, Callable[[Progress], None]], dict[str, int]]":
+    """Start Spark, or find it running, and give what folds there."""
     try:
         from .lake.spark import fold_on_spark, session
 
         spark = session(master)
     except ImportError as error:
         raise lacks("--engine spark", error) from error
-    return fold_on_spark(spark, lake, model, told.tell)
+    return partial(fold_on_spark, spark)
 
 
 def sql(

@@ -58,8 +58,14 @@ def ingest(
         str | None, typer.Option("--journal-limit", metavar="SIZE", help="Of the journal, such as 500MB or 20GB.")
     ] = None,
     every: Annotated[
-        str, typer.Option("--commit-every", metavar="DURATION", help="Between two commits to the lake, at the most.")
-    ] = "60s",
+        str | None,
+        typer.Option(
+            "--commit-every",
+            metavar="DURATION",
+            show_default="60s",
+            help="Between two commits to the lake, at the most.",
+        ),
+    ] = None,
     fsync_always: Annotated[
         bool, typer.Option("--fsync-always", help="Sync after each message instead of once a second.")
     ] = False,
@@ -73,7 +79,7 @@ def ingest(
     if not to:
         raise UsageError("ingest needs a place to keep messages in.", "Name one: coinbase_insights ingest --to lake")
     seconds = None if length is None else settings.duration(length)
-    commit_seconds = settings.duration(every)
+    commit_seconds = settings.duration(every or "60s")
     probe = Probe.typed(health_host, health_port)
     if source is not None:
         flags: dict[str, object] = {
@@ -86,6 +92,8 @@ def ingest(
         _refuse(to, flags | {"--format json": output is ListFormat.JSON})
         _relay(source, to, commit_seconds, seconds, probe)
         return
+    if every is not None and to.startswith(TOPIC):
+        raise UsageError("--commit-every is for a lake; a topic gets each message at once.", "Leave it out.")
     if bool(product_id) == all_products:
         raise UsageError("ingest needs products, or else --all-products.", "Name one: --product-id ETH-USD")
     folder = _journal(to, journal)

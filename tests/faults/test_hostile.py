@@ -37,8 +37,9 @@ COMMANDS = [
     *([text] for text in WICKED[:20]),
 ]
 DRIVER = """
-import json, sys
+import json, os, sys
 from coinbase_insights import cli
+os._exit = sys.exit  # an end of one command line, and not of this program
 codes = []
 for arguments in json.load(sys.stdin):
     sys.argv = ["coinbase_insights", *arguments]

@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 
 from ..engine.model import Model, untrained
-from ..errors import StorageError, UsageError
+from ..errors import UsageError
 from ..wire.label import label
 from .analyse import Analysed, analyse, refuse_other
 from .delta import Delta
@@ -115,7 +115,7 @@ def _the_log(raw: Raw, log: str | None) -> str:
         return logs[0] if logs else "journal"
     if log in logs:
         return str(log)
-    raise StorageError(
+    raise UsageError(
         f"The lake in {raw.url} holds the logs {', '.join(logs)}{'' if log is None else f', and not {log}'}.",
         f"Say which one to build from: --log {logs[0]}",
     )

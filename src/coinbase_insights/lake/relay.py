@@ -34,7 +34,7 @@ class Relayed(NamedTuple):
     waiting: int
     """Messages that were read and are not there yet."""
     heard_ago: float
-    """Seconds since the last message, or since the start."""
+    """Seconds since the last message of the exchange, or since the start."""
     late: float
     """Seconds since all that was read was in the lake, while there is something that is not."""
 
@@ -98,7 +98,8 @@ class Relay:
         if not self._lines:
             self._whole_at = time.monotonic()
         for offset, line in self._reader.read(1_000, WAIT):
-            self._heard_at = time.monotonic()
+            if not line.partition(b"\t")[2].startswith(b"#"):  # It is a message, and not about the line.
+                self._heard_at = time.monotonic()
             if offset > self.landed + len(self._lines):
                 self._land_gone(offset + 1)
                 continue

@@ -28,7 +28,7 @@ TIME = pa.timestamp("us", "UTC")
 MICROSECOND = timedelta(microseconds=1)
 
 
-class Group(NamedTuple):
+class RowGroup(NamedTuple):
     """Rows that lie together in a part, and the times of the first and of the last of them (microseconds UTC)."""
 
     rows: int
@@ -42,7 +42,7 @@ class Stretch(NamedTuple):
     first: int | None = None
     last: int | None = None
 
-    def has(self, group: Group) -> bool:
+    def has(self, group: RowGroup) -> bool:
         """Tell whether rows of a group may be in it."""
         return (self.first is None or group.last >= self.first) and (self.last is None or group.first <= self.last)
 
@@ -53,14 +53,14 @@ class Times:
     def __init__(self, column: str) -> None:
         """Know nothing yet."""
         self._column = column
-        self._known: dict[str, list[Group] | None] = {}
+        self._known: dict[str, list[RowGroup] | None] = {}
 
     def look(self, table: Delta) -> None:
         """Read the parts that are new, and forget those that are gone."""
         known = {part: self._known[part.name] for part in table.parts() if self._known.get(part.name) is not None}
         self._known = {part.name: known[part] if part in known else self._groups(table, part) for part in table.parts()}
 
-    def _groups(self, table: Delta, part: Part) -> list[Group] | None:
+    def _groups(self, table: Delta, part: Part) -> list[RowGroup] | None:
         """Give the groups of rows of a part; None of a damaged one, which may hold any: it is read again, and said."""
         try:
             return _times_of(table.bytes_of(part), self._column)
@@ -112,7 +112,7 @@ class Times:
 
 
 def _groups_of(
-    data: bytes, declared: pa.Schema, known: list[Group] | None, within: Stretch
+    data: bytes, declared: pa.Schema, known: list[RowGroup] | None, within: Stretch
 ) -> Iterator[tuple[int, pa.Table]]:
     """Give each group of rows that may be in a stretch, with the number of its first row in the part."""
     file, first = pq.ParquetFile(pa.BufferReader(data)), 0
@@ -123,7 +123,7 @@ def _groups_of(
         first += file.metadata.row_group(number).num_rows
 
 
-def _times_of(data: bytes, column: str) -> list[Group] | None:
+def _times_of(data: bytes, column: str) -> list[RowGroup] | None:
     """Give the groups of a part; None where it does not say their times: then it may hold any."""
     metadata = pq.read_metadata(pa.BufferReader(data))
     found = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
@@ -131,7 +131,7 @@ def _times_of(data: bytes, column: str) -> list[Group] | None:
     said = [(group.num_rows, group.column(number).statistics) for group in found]
     if any(each is None or not each.has_min_max for _, each in said):
         return None
-    return [Group(rows, microseconds(each.min), microseconds(each.max)) for rows, each in said]
+    return [RowGroup(rows, microseconds(each.min), microseconds(each.max)) for rows, each in said]
 
 
 def microseconds(time: datetime) -> int:

@@ -17,7 +17,7 @@ from ..quote import is_product_id
 SHOWN = {table.name: table for table in (BARS, SCORES, GAPS, INSIGHTS)}
 """The tables that can be asked for."""
 MOST_ROWS = 10_000
-WRITTEN = "^[A-Za-z0-9_-]{1,100}$"
+WRITTEN = "^[A-Za-z0-9_-]{1,200}$"
 """How `after` is written."""
 TYPES = {
     "json": "application/json",
@@ -46,6 +46,8 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
     """Behind which row the next page begins: it holds whatever rows are added meanwhile."""
 
     table: str
+    made: str
+    """Which table of that name it is of: where it was made anew, places are others."""
     time: Annotated[int, msgspec.Meta(ge=_EARLIEST, le=_LATEST)]
     """Of that row, in microseconds UTC."""
     row: Annotated[int, msgspec.Meta(ge=0, le=10**15)]

@@ -17,7 +17,7 @@ from ..lake.ask import OpenTables
 from ..lake.delta import Delta
 from ..lake.tables import BARS, GAPS
 from ..lake.times import ROW, TIME, Stretch, Times, microseconds
-from .asked import SHOWN, Choice, Cursor, Output
+from .asked import SHOWN, Choice, Cursor, NoPageError, Output
 
 FIRST_LOOK = 4
 """Where to look first: at the times of so many rows for each that is asked for, whatever product they are of."""
@@ -52,6 +52,8 @@ class History:
     def page(self, choice: Choice) -> Page:
         """Give the rows, by time and as they were made. Raises StorageError when the table is not there, or damaged."""
         table, times = Delta(self.lake, SHOWN[choice.table]), self._times[choice.table]
+        if choice.after is not None and choice.after.made != table.id:
+            raise NoPageError(f"The table {choice.table} was made anew since the page before.", "Begin without after.")
         times.look(table)
         columns = choice.columns or tuple(column.name for column in table.declared.columns)
         needed = tuple(dict.fromkeys((*columns, SHOWN[choice.table].time, *_named(choice))))
@@ -64,7 +66,7 @@ class History:
             rows *= max(2, min(16, 2 * choice.limit // (len(found) + 1)))
         order = "descending" if choice.order == "desc" else "ascending"
         given = found.sort_by([(SHOWN[choice.table].time, order), (ROW, order)]).slice(0, choice.limit)
-        following = _following(choice, given) if len(found) > choice.limit else None
+        following = _following(choice, table.id, given) if len(found) > choice.limit else None
         return Page(_body(given.select(columns), choice.output, following), following)
 
     def products(self) -> list[str]:
@@ -106,10 +108,10 @@ def _stretch(choice: Choice) -> Stretch:
     return Stretch(max(firsts, default=None), min(lasts, default=None))
 
 
-def _following(choice: Choice, rows: pa.Table) -> str:
+def _following(choice: Choice, made: str, rows: pa.Table) -> str:
     """Name the last of the rows."""
     time, row = (rows.column(name)[len(rows) - 1].as_py() for name in (SHOWN[choice.table].time, ROW))
-    return Cursor(choice.table, microseconds(time), row).text
+    return Cursor(choice.table, made, microseconds(time), row).text
 
 
 def _body(rows: pa.Table, output: Output, following: str | None) -> bytes:
