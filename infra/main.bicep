@@ -19,6 +19,10 @@ param principalType string
 @description('The products to follow, with a space between them.')
 param products string
 
+@description('What to listen to: a quote each 5 seconds, or each trade. level2 does not fit through the hub.')
+@allowed(['ticker_batch', 'ticker'])
+param channel string
+
 @description('What a viewer of the page must know; at least 16 characters.')
 @secure()
 @minLength(16)
@@ -193,6 +197,7 @@ module apps 'modules/apps.bicep' = {
     builds: engine == 'app'
     warehouse: database.?outputs.publisherUrl ?? ''
     products: products
+    channel: channel
     pageToken: pageToken
     logsId: logs.outputs.id
   }
@@ -277,6 +282,7 @@ module stream 'modules/stream.bicep' = if (streamAnalytics) {
 
 output AZURE_RESOURCE_GROUP string = group.name
 output AZURE_CONTAINER_REGISTRY_ENDPOINT string = images.outputs.server
+output CHANNEL string = channel
 output TOPIC string = broker.outputs.topic
 output LAKE string = lake.outputs.url
 output PAGE_URL string = apps.outputs.pageUrl

@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 
 from coinbase_insights.engine.fold import FIGURES
-from coinbase_insights.errors import DamagedError, UsageError
+from coinbase_insights.errors import DamagedError, LockedError, StorageError, UsageError
 from coinbase_insights.lake.build import PIECES, AtOnce, build, read_quotes
 from coinbase_insights.lake.landing import Landing
 from coinbase_insights.lake.memories import Memories
@@ -33,6 +33,7 @@ from coinbase_insights.pipe import Pipe
 from lakes import MADE, SMALL, all_rows, assert_same, lake_of, long_walk, ns, of, rows
 from test_compiled import by_name
 from test_figures import RECORDINGS
+from warehouses import collect_more
 
 Walk = tuple[list[Item], dict[str, pd.DataFrame]]
 
@@ -470,3 +471,25 @@ def test_a_build_that_only_begins_takes_nothing_from_one_that_runs(tmp_path: Pat
     Step(lake, "insights")
 
     assert Memories(lake, "insights").read(1) is not None
+
+
+def test_a_place_that_takes_no_memory_is_said_and_nothing_is_made(walk: Walk, tmp_path: Path) -> None:
+    lake = lake_of(tmp_path, walk[0][:300])
+    (tmp_path / "_memory").touch()  # Nothing can be written below a file.
+
+    with pytest.raises(StorageError, match="cannot be used"):
+        build(lake, "ticker", "tilt")
+
+    assert len(rows(lake, QUOTES)) == 0
+
+
+def test_what_another_build_has_gone_on_with_is_no_damage(walk: Walk, tmp_path: Path) -> None:
+    lake = lake_of(tmp_path, walk[0][:300])
+    read_quotes(lake, "ticker", most=100)
+    first = Step(lake, "quotes")
+    collect_more(lake, walk[0][300:600])
+
+    build(lake, "ticker", "tilt")
+
+    with pytest.raises(LockedError, match="was written by another process meanwhile"):
+        first.remembered()

@@ -207,6 +207,8 @@ SYNAPSE_MADE = {
     "SYNAPSE_WORKSPACE": "syn-x",
     "SYNAPSE_POOL": "spark",
     "AZURE_RESOURCE_GROUP": "rg-market",
+    "AZURE_SUBSCRIPTION_ID": "mine",
+    "CHANNEL": "ticker",
     "LAKE": "abfss://lake@stx.dfs.core.windows.net/coinbase",
 }
 
@@ -234,11 +236,12 @@ def test_azd_gives_synapse_the_wheel_the_notebooks_and_the_pipeline(
     assert files
     assert all((ROOT / file).is_file() for file in files)
     trigger = loaded(tmp_path / "noted.trigger")["properties"]["pipelines"][0]["parameters"]
-    assert trigger == {"lake": SYNAPSE_MADE["LAKE"], "pool": "spark"}
+    assert trigger == {"lake": SYNAPSE_MADE["LAKE"], "pool": "spark", "channel": "ticker"}
+    assert all(words[-2:] == ["--subscription", "mine"] for words in told)
 
 
 def test_azd_gives_azure_machine_learning_its_schedule(told_to_az: Callable[..., list[list[str]]]) -> None:
-    told = told_to_az(MACHINE_LEARNING_WORKSPACE="mlw-x", AZURE_RESOURCE_GROUP="rg-market", LAKE=SYNAPSE_MADE["LAKE"])
+    told = told_to_az(**{**SYNAPSE_MADE, "SYNAPSE_WORKSPACE": "", "MACHINE_LEARNING_WORKSPACE": "mlw-x"})
 
     assert [words[:3] for words in told] == [["ml", "environment", "create"], ["ml", "schedule", "create"]]
     assert f"create_job.inputs.lake={SYNAPSE_MADE['LAKE']}" in told[1]
@@ -254,7 +257,7 @@ def test_what_azd_runs_at_the_end_reads_what_the_deployment_puts_out() -> None:
     given = set(re.findall(r"^output (\w+)", (ROOT / "infra/main.bicep").read_text(), re.M))
 
     assert "run: ./cloud/after.sh" in (ROOT / "azure.yaml").read_text()
-    assert read - {"PYTHON"} <= given
+    assert read - {"PYTHON", "AZURE_SUBSCRIPTION_ID"} <= given  # azd knows the second
 
 
 def test_the_pool_of_synapse_gets_the_versions_that_are_tested_on_its_spark() -> None:

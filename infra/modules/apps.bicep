@@ -27,6 +27,9 @@ param warehouse string
 @description('The products, with a space between them.')
 param products string
 
+@description('ticker_batch or ticker.')
+param channel string
+
 @secure()
 param pageToken string
 param logsId string
@@ -61,7 +64,7 @@ module ingest 'app.bicep' = {
     identity: identities.ingest
     enabled: true
     image: running.ingest
-    command: 'ingest ${chosen} --to ${topic} --journal /home/journal --health-port 8080 --health-host 0.0.0.0'
+    command: 'ingest ${chosen} --channel ${channel} --to ${topic} --journal /home/journal --health-port 8080 --health-host 0.0.0.0'
     healthCheckPath: '/readyz'
     publicNetworkAccess: 'Disabled'
   }
@@ -91,7 +94,7 @@ module build 'app.bicep' = {
     identity: identities.build
     enabled: builds
     image: running.build
-    command: 'build ${lake} --every 15m --health-port 8080 --health-host 0.0.0.0'
+    command: 'build ${lake} --channel ${channel} --every 15m --health-port 8080 --health-host 0.0.0.0'
     healthCheckPath: '/readyz'
     publicNetworkAccess: 'Disabled'
   }
@@ -121,7 +124,7 @@ module serve 'app.bicep' = {
     identity: identities.serve
     enabled: true
     image: running.serve
-    command: 'serve ${chosen} --from ${topic} --lake ${lake} --host 0.0.0.0 --port 8080 --name ${page}.azurewebsites.net'
+    command: 'serve ${chosen} --channel ${channel} --from ${topic} --lake ${lake} --host 0.0.0.0 --port 8080 --name ${page}.azurewebsites.net'
     healthCheckPath: '/readyz'
     publicNetworkAccess: 'Enabled'
     secrets: { COINBASE_INSIGHTS_TOKEN: pageToken }

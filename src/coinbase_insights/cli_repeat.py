@@ -1,5 +1,7 @@
 """For commands that run for months: work done again and again, and answers to whoever asks how it stands."""
 
+import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from . import settings
 from .cli_talk import say, say_problem
 from .errors import InsightsError, UsageError
+from .running import SIGNALS
 
 if TYPE_CHECKING:
     from .exposition import Row
@@ -103,6 +106,8 @@ class Repeating(NamedTuple):
             work()
             return
         runs = Runs(self.every)
+        for number in SIGNALS:
+            signal.signal(number, lambda *_: os._exit(0))  # It has ended as asked, wherever it was.
         with self.probe.answered(lambda: runs):
             while True:
                 begun, pause = time.monotonic(), self.every

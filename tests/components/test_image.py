@@ -164,5 +164,5 @@ def test_what_works_again_and_again_ends_between_two_runs_too(image: Image, lake
 
         build.signal(signal.SIGTERM)
 
-        assert build.end()[0] in (143, -signal.SIGTERM)
+        assert build.end()[0] == 0
         assert time.monotonic() - began < 2

@@ -80,6 +80,27 @@ def run(to: str) -> Run:
     return lambda statement: run_at(to, statement)
 
 
+def test_on_azure_an_administrator_may_let_analysts_read_what_the_app_has_made(built: str, to: str, run: Run) -> None:
+    name = to.rpartition("/")[2]
+    for role in ("azure_pg_admin nologin", "app login", "person login", "analyst login"):
+        run(f"create role {role}")
+    run("grant azure_pg_admin to app, person")
+    run(f"grant create on database {name} to app")
+
+    publish(built, Address.parse(to.replace("postgres@", "app@")))
+    person = to.replace("postgres@", "person@")
+    run_at(person, "grant usage on schema coinbase_insights to analyst")
+    run_at(person, "grant select on all tables in schema coinbase_insights to analyst")
+
+    with adbc.connect(to.replace("postgres@", "analyst@")) as connection, connection.cursor() as cursor:
+        cursor.execute("select count(*) from coinbase_insights.bars")
+        assert cursor.fetchone() > (100,)
+    run("drop schema coinbase_insights cascade")
+    for role in ("analyst", "person", "app", "azure_pg_admin"):
+        run(f"drop owned by {role} cascade")
+        run(f"drop role {role}")
+
+
 def test_every_table_is_that_of_the_lake_row_by_row_and_twice_changes_nothing(built: str, to: str, ask: Ask) -> None:
     sent = publish(built, Address.parse(to), at_once=100)
     before = ask("select * from published order by table_name")

@@ -8,6 +8,7 @@ is killed when, there is one for wherever the tables are. It is named after its 
 
 import hashlib
 import re
+from contextlib import suppress
 
 from ..errors import DamagedError
 from .place import place
@@ -31,9 +32,10 @@ class Memories:
             return None
         for name, number, digest in self._found():
             if number == rows:
-                data = self._files.read(name)
-                if hashlib.sha256(data).hexdigest() == digest:
-                    return data
+                with suppress(FileNotFoundError):  # Somebody else goes on, and has removed it.
+                    data = self._files.read(name)
+                    if hashlib.sha256(data).hexdigest() == digest:
+                        return data
         raise DamagedError(
             f"What the build remembers of {self._step} after {rows} rows is damaged or gone.",
             f"Set aside what was built: coinbase_insights verify {self._lake} --repair",

@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
+from ..errors import DamagedError, LockedError
 from .compact import compact
-from .delta import Delta, Written
+from .delta import Delta, Written, reaching
 from .memories import Memories
 from .tables import BARS, GAPS, INSIGHTS, QUOTES, SCORES
 
@@ -58,12 +59,22 @@ class Step:
         return self.made[number].made_until() >= until
 
     def remembered(self) -> bytes | None:
-        """Give what it remembers of where it ends. Raises DamagedError."""
-        return self._memories.read(self.done)
+        """Give what it remembers of where it ends. Raises DamagedError, and LockedError when another one goes on."""
+        try:
+            return self._memories.read(self.done)
+        except DamagedError as error:
+            for table in self.made:
+                table.refresh()
+            if min(table.made_until() for table in self.made) == self.done:
+                raise
+            raise LockedError(
+                f"{self.made[0].url} was written by another process meanwhile.", "Let only one process write a lake."
+            ) from error
 
     def commit(self, until: int, rows: Sequence[pa.Table | list[Written]], memory: bytes) -> None:
         """Keep what was made of its source up to a row, rows or written parts; nothing of it is made twice."""
-        name = self._memories.write(until, memory)
+        with reaching(self.made[0].lake):
+            name = self._memories.write(until, memory)
         for number, (table, found) in enumerate(zip(self.made, rows, strict=True)):
             if self.has(number, until):
                 continue

@@ -23,6 +23,8 @@ AUTHORITIES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bund
 """Where systems keep whose certificates they believe: libpq of the library knows no other way to them."""
 LOCK = int.from_bytes(b"insights")
 """The number of our advisory lock, which one publisher of a database holds at a time."""
+ADMINISTRATORS = "azure_pg_admin"
+"""All administrators of a server of Azure (learn.microsoft.com/azure/postgresql/security/security-access-control)."""
 PATIENCE = "5s"
 """How long it waits for the lock: a server takes a moment to see that a publisher was killed."""
 LOCK_NOT_AVAILABLE = "55P03"
@@ -80,7 +82,15 @@ class Postgres(Server):
             raise self._locked() if error.sqlstate == LOCK_NOT_AVAILABLE else error from None
         if not self.ask(f"select 1 from pg_namespace where nspname = '{SCHEMA}'"):
             self.run(f"create schema {SCHEMA}")  # `if not exists` would ask for the right to make one.
+            self._let_administrators_read()
         self.run(f"set search_path = {SCHEMA}")
+
+    def _let_administrators_read(self) -> None:
+        """On Azure an administrator is no superuser, and could let nobody read what an app has made."""
+        if self.ask(f"select 1 from pg_roles where rolname = '{ADMINISTRATORS}'"):
+            who = f"to {ADMINISTRATORS} with grant option"
+            self.run(f"grant usage on schema {SCHEMA} {who}")
+            self.run(f"alter default privileges in schema {SCHEMA} grant select on tables {who}")
 
     def columns(self, table: str) -> dict[str, str]:
         """Give the columns of a table, with their types; none where there is no such table."""
