@@ -1,11 +1,11 @@
 """The tables of a lake for the API: rows of one, chosen by product and time, a page of them at a time."""
 
 import hashlib
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import reduce
 from io import BytesIO
 from operator import and_
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import pyarrow as pa
@@ -116,7 +116,7 @@ def _following(choice: Choice, made: str, rows: pa.Table) -> str:
 
 def _body(rows: pa.Table, output: Output, following: str | None) -> bytes:
     if output == "json":
-        return msgspec.json.encode({"rows": rows.to_pylist(), "next": following})
+        return msgspec.json.encode({"rows": _objects(rows), "next": following})
     sink = BytesIO()
     if output == "arrow":
         with pa.ipc.new_stream(sink, rows.schema) as writer:
@@ -124,3 +124,14 @@ def _body(rows: pa.Table, output: Output, following: str | None) -> bytes:
     else:
         write(rows.to_reader(), output, sink)
     return sink.getvalue()
+
+
+def _objects(rows: pa.Table) -> list[dict[str, Any]]:
+    """Give each row as an object."""
+    columns = [_times(each) if pa.types.is_timestamp(each.type) else each.to_pylist() for each in rows.columns]
+    return [dict(zip(rows.column_names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def _times(column: pa.ChunkedArray) -> list[datetime | None]:
+    """Give times; Arrow would look their zone up for each, which takes five times as long."""
+    return [None if time is None else time.replace(tzinfo=UTC) for time in column.to_numpy().tolist()]
