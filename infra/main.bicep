@@ -42,7 +42,7 @@ param budgetStart string
 param publicNetworkAccess string
 
 @description('Address of your machine, such as 203.0.113.7: Synapse and PostgreSQL let it come to their doors. Empty for none.')
-param yourAddress string
+param yourAddress string = ''
 
 @description('What makes the tables: a container of ours, or Spark.')
 @allowed(['app', 'synapse', 'fabric'])
@@ -50,7 +50,7 @@ param engine string
 
 @description('Name of a consumer group for `run --group`: lower-case letters, digits and -. Empty for none.')
 @maxLength(40)
-param consumerGroup string
+param consumerGroup string = ''
 
 @description('Whether to make an Azure Machine Learning workspace, a registry and an endpoint.')
 param machineLearning bool
@@ -62,7 +62,7 @@ param warehouse bool
 param streamAnalytics bool
 
 @description('Sign-in name of whoever deploys, as PostgreSQL and Fabric know people.')
-param administratorName string
+param administratorName string = ''
 
 @description('Size of the App Service plan that all containers share.')
 param appSku string
