@@ -43,5 +43,5 @@ if [ -n "${MACHINE_LEARNING_WORKSPACE:-}" ]; then
     set -- --workspace-name "$MACHINE_LEARNING_WORKSPACE" --resource-group "$AZURE_RESOURCE_GROUP" --output none
     in_azure ml environment create --file cloud/azureml/environment.yaml "$@"
     in_azure ml schedule create --file cloud/azureml/schedule.yaml --set "create_job.inputs.lake=$LAKE" "$@"
-    echo "after: Azure Machine Learning trains each Sunday; which model answers is for you to say (docs/how-to.md)"
+    echo "after: Azure Machine Learning trains each Sunday; which model answers is for you to say (docs/azure.md)"
 fi

@@ -394,6 +394,12 @@ def test_a_memory_that_is_damaged_is_said(walk: Walk, tmp_path: Path) -> None:
     assert verify(lake, tmp_path / "journal").is_whole
 
 
+def test_a_log_may_be_named_before_anything_has_landed(tmp_path: Path) -> None:
+    Raw(str(tmp_path), create=True)
+
+    assert build(str(tmp_path), "ticker", "tilt", log="raw/0")["quotes"] == 0
+
+
 def test_of_several_logs_one_must_be_named(walk: Walk, tmp_path: Path) -> None:
     lake = lake_of(tmp_path, walk[0][:300])
     from coinbase_insights.lake.rows import rows as rows_of

@@ -145,6 +145,8 @@ def test_row_43_health_is_told_to_this_machine_alone(standing: Standing) -> None
     with answering(0, lambda: standing) as url:
         assert asked(f"{url}/healthz") == (200, "ok\n")
         assert asked(f"{url}/readyz")[0] == 503
+        with urllib.request.urlopen(urllib.request.Request(f"{url}/healthz", method="HEAD")) as answer:
+            assert (answer.status, answer.read()) == (200, b"")
         assert asked(f"{url}/metrics") == (200, exposition(standing.counts()))
         assert asked(f"{url}/metrics", "evil.example")[0] == 403
         assert asked(f"{url}/etc/passwd")[0] == 404

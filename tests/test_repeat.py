@@ -87,6 +87,7 @@ def test_what_was_typed_wrongly_ends_it(built: str, tmp_path: Path) -> None:
     ("words", "said"),
     [
         (("--every", "often"), "is not a duration"),
+        (("--every", "1ms"), "is too often"),
         (("--anew", "--every", "1h"), "--anew is done once"),
         (("--every", "1h", "--health-host", "0.0.0.0"), "--health-host needs a port"),
         (("--anew", "--health-port", "8080"), "--health-port is for what runs again and again"),

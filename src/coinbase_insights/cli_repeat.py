@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 PATIENCE = 3
 """For so many times the length between two runs it is ready without one that ended well."""
+LEAST = 0.1
+"""Seconds from the beginning of a run to that of the next; more often nobody could follow what is said."""
 SOON = 60.0
 """Seconds after which a run that failed is tried again, where the next would be later."""
 
@@ -95,7 +97,10 @@ class Repeating(NamedTuple):
         """Take what was typed. Raises UsageError for what is no duration, and for a health of what is done once."""
         if every is None and port is not None:
             raise UsageError("--health-port is for what runs again and again.", "Add --every 1h, or leave it out.")
-        return cls(None if every is None else settings.duration(every), Probe.typed(host, port))
+        seconds = None if every is None else settings.duration(every)
+        if seconds is not None and seconds < LEAST:
+            raise UsageError(f"--every {every} is too often.", f"Write {LEAST:g}s or more, such as 1m or 1h.")
+        return cls(seconds, Probe.typed(host, port))
 
     def do(self, work: Callable[[], None]) -> None:
         """Do it; it may be killed at any moment.

@@ -43,7 +43,14 @@ def answering(port: int, look: Callable[[], Health], host: str = HOST) -> Iterat
     class Answers(BaseHTTPRequestHandler):
         server_version, sys_version = "coinbase_insights", ""
 
+        def do_HEAD(self) -> None:
+            self._reply()
+
         def do_GET(self) -> None:
+            self.wfile.write(self._reply())
+
+        def _reply(self) -> bytes:
+            """Send all but the body, and give that."""
             status, text = _answer(self.path, look())
             if is_own and not self.headers.get("Host", "").startswith(NAMES):
                 status, text = 403, "this is only for this machine\n"
@@ -52,7 +59,7 @@ def answering(port: int, look: Callable[[], Health], host: str = HOST) -> Iterat
             self.send_header("Content-Type", CONTENT_TYPE)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(body)
+            return body
 
         def log_message(self, format: str, *args: object) -> None:
             """Nobody wants a line for each look."""

@@ -185,6 +185,27 @@ def test_a_lander_waits_for_a_lake_that_is_away_and_lands_each_message_once(topi
     assert len(told) > 3
 
 
+def test_a_lander_whose_lake_takes_nothing_is_late_since_it_took_the_last(topic: Address, tmp_path: Path) -> None:
+    journal = journal_of(tmp_path, [message(number) for number in range(10)])
+    Sending(topic, tmp_path).land(journal.durable)
+    journal.close()
+
+    class Full(Raw):
+        def land(self, *_: object) -> None:
+            raise StorageError("There is no room.")
+
+    work, failed_at = Relay(topic, Full(str(tmp_path / "lake"), create=True)), list[float]()
+    while len(failed_at) < 3:
+        try:
+            work.step(0.0)
+        except StorageError:
+            failed_at.append(time.monotonic())
+
+    now = time.monotonic()
+    assert work.standing().late >= now - failed_at[0]
+    work.close()
+
+
 def test_a_lander_removes_what_nobody_needs_any_more(topic: Address, tmp_path: Path) -> None:
     journal = journal_of(tmp_path, [message(number) for number in range(60)])
     sending, cleaned = Sending(topic, tmp_path), list[Raw]()

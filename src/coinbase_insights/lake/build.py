@@ -111,10 +111,10 @@ def refuse(lake: str, channel: str, log: str | None = None) -> None:
 
 def _the_log(raw: Raw, log: str | None) -> str:
     logs = sorted({part.log for part in raw.parts()})
-    if log is None and len(logs) <= 1:
-        return logs[0] if logs else "journal"
-    if log in logs:
-        return str(log)
+    if log is None and len(logs) == 1:
+        return logs[0]
+    if log in logs or not logs:  # Nothing has landed yet.
+        return log or "journal"
     raise UsageError(
         f"The lake in {raw.url} holds the logs {', '.join(logs)}{'' if log is None else f', and not {log}'}.",
         f"Say which one to build from: --log {logs[0]}",

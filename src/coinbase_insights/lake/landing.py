@@ -12,14 +12,14 @@ from ..log.segment_reader import SegmentReader
 from ..log.segments import segments
 from .compact import compact
 from .raw import Raw
-from .rows import rows
+from .rows import GROUP_LINES, rows
 
 logger = logging.getLogger(__name__)
 
 LOG = "journal"
 """The name of the journal in the column `log`."""
-GROUP_LINES, GROUP_BYTES = 25_000, 12 * 2**20
-"""What is held at once: a row group."""
+GROUP_BYTES = 12 * 2**20
+"""Of lines that are held at once."""
 GROUPS_A_COMMIT = 8
 COMPACT_AFTER = 10
 """Commits between two looks for parts to join."""

@@ -11,9 +11,9 @@ from ..errors import StorageError
 from ..exposition import Row
 from ..log.kafka import Address, Reader
 from .compact import compact
-from .landing import COMPACT_AFTER, GROUP_BYTES, GROUP_LINES
+from .landing import COMPACT_AFTER, GROUP_BYTES
 from .raw import Raw
-from .rows import missing, rows
+from .rows import GROUP_LINES, missing, rows
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +24,7 @@ LATE_AFTER = 300.0
 WAIT = 0.5
 """Seconds to wait for messages at once."""
 CLEAN_EVERY = 3600.0
+"""Seconds between two looks for files that nobody needs any more."""
 
 
 class Relayed(NamedTuple):
@@ -64,6 +65,8 @@ class Relay:
         self._commits = 0
         self._whole_at = self._heard_at = self._cleaned_at = time.monotonic()
         self._take_up()
+        self._is_taken_up = True
+        """Whether what was read since goes on from where the lake ends; not so after a step that has failed."""
 
     def _take_up(self) -> None:
         self.landed = self._raw.landed(self.log)
@@ -77,13 +80,15 @@ class Relay:
         self._connection = self._raw.last_connection(self.log)
         self._lines: list[bytes] = []
         self._size = 0
+        self._waits = end > self.landed
+        """Whether the topic had more when we took up, and nothing has landed since."""
         self._reader.seek(self.landed)
-        self._is_taken_up = True
 
     def standing(self) -> Relayed:
         """Tell how it stands."""
         now = time.monotonic()
-        late = now - self._whole_at if self._lines or not self._is_taken_up else 0.0
+        is_whole = self._is_taken_up and not self._lines and not self._waits
+        late = 0.0 if is_whole else now - self._whole_at
         return Relayed(self.landed, len(self._lines), now - self._heard_at, late)
 
     def step(self, commit_seconds: float) -> None:
@@ -91,11 +96,11 @@ class Relay:
 
         Raises StorageError when that cannot be; the next call begins again where the lake ends.
         """
-        if not self._is_taken_up:
+        was_well, self._is_taken_up = self._is_taken_up, False
+        if not was_well:
             self._raw.refresh()
             self._take_up()
-        self._is_taken_up = False
-        if not self._lines:
+        elif not self._lines and not self._waits:
             self._whole_at = time.monotonic()
         for offset, line in self._reader.read(1_000, WAIT):
             if not line.partition(b"\t")[2].startswith(b"#"):  # It is a message, and not about the line.
@@ -117,7 +122,7 @@ class Relay:
         """Land that the topic has the messages up to an offset no longer: a row for each, as for what is damaged."""
         self.commit()
         self._raw.land(self.log, self.landed, missing(self.log, self.landed, until, time.time_ns()))
-        self.landed, self._connection = until, None
+        self.landed, self._connection, self._waits = until, None, False
 
     def commit(self) -> None:
         """Land what was read. Raises as `Raw.land`; then nothing of it has landed."""
@@ -127,7 +132,7 @@ class Relay:
         self._raw.land(self.log, self.landed, [table])
         self.landed += len(self._lines)
         self._connection = table.column("connection")[len(table) - 1].as_py()
-        self._lines, self._size = [], 0
+        self._lines, self._size, self._waits = [], 0, False
         self._commits += 1
         if self._commits % COMPACT_AFTER == 0:
             compact(self._raw)

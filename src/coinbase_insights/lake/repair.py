@@ -86,10 +86,12 @@ def set_aside(lake: str, damaged: Sequence[Table]) -> Iterator[str]:
     _begin(files, tables)
     folders = [f"{declared.name}{within}" for declared in tables for within in WITHIN]
     for folder in (*folders, *((FOLDER,) if is_built else ())):
-        for name in files.names(folder):
-            files.move(f"{folder}/{name}", f"{ASIDE}/{number}/{folder}/{name}")
+        with reaching(lake):  # Somebody else may set it aside at the same time.
+            for name in files.names(folder):
+                files.move(f"{folder}/{name}", f"{ASIDE}/{number}/{folder}/{name}")
     if is_built:
-        yield f"what was made from raw is in {ASIDE}/{number}; `coinbase_insights build {lake}` makes it anew"
+        what = f"what was made from raw is in {ASIDE}/{number}"
+        yield f"{what}; `coinbase_insights build {lake}`, with the flags as before, makes it anew"
     for declared in lost:
         if declared is MODELS and kept:
             Delta(lake, MODELS, create=True, anew=True).land(MODELS.name, 0, [trained.as_table(kept)])

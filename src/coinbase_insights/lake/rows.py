@@ -16,7 +16,8 @@ ABOUT_THE_LINE = "#"
 OPENED = b"#opened "
 FRAME = b"#frame "
 LARGEST = 2**63 - 1
-AT_ONCE = 25_000
+GROUP_LINES = 25_000
+"""Rows that are held at once: a row group."""
 
 
 def rows(log: str, first: int, lines: Sequence[bytes], connection: int | None) -> pa.Table:
@@ -57,8 +58,8 @@ def rows(log: str, first: int, lines: Sequence[bytes], connection: int | None) -
 def missing(log: str, first: int, until: int, stamp: int) -> Iterator[pa.Table]:
     """Make the rows for lines that are gone, some thousands at a time: each says that one message is missing."""
     line = encode(Unstored(stamp, 1, is_damage=True))
-    for start in range(first, until, AT_ONCE):
-        yield rows(log, start, [line] * min(AT_ONCE, until - start), None)
+    for start in range(first, until, GROUP_LINES):
+        yield rows(log, start, [line] * min(GROUP_LINES, until - start), None)
 
 
 def _whole(value: int | None) -> int | None:

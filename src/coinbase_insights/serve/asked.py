@@ -51,7 +51,7 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
     time: Annotated[int, msgspec.Meta(ge=_EARLIEST, le=_LATEST)]
     """Of that row, in microseconds UTC."""
     row: Annotated[int, msgspec.Meta(ge=0, le=10**15)]
-    """Its place in the table, counted from 0: no two rows have one, and it never changes."""
+    """Its place in the table, counted from 0: no two of its rows have one, and it never changes."""
 
     @property
     def text(self) -> str:
