@@ -10,10 +10,10 @@ from hypothesis import settings
 
 from broker import broker
 from identity import told
-from lakes import built, walk
+from lakes import built, walk, walked
 from site_of import site
 
-__all__ = ["broker", "built", "site", "told", "walk"]
+__all__ = ["broker", "built", "site", "told", "walk", "walked"]
 
 IN_CI = os.environ.get("CI") == "true"
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"

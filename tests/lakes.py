@@ -17,6 +17,7 @@ from coinbase_insights.log.segments import Segments
 from coinbase_insights.message import Item, Lost, Message, Opened
 
 MADE = (QUOTES, INSIGHTS, BARS, SCORES, GAPS)
+Walk = tuple[list[Item], dict[str, pd.DataFrame]]
 SMALL = AtOnce(700, 400)
 """Makes parts enough that one can be damaged behind another."""
 
@@ -36,6 +37,14 @@ def lake_of(folder: Path, items: list[Item], url: str = "") -> str:
 def walk() -> list[Item]:
     """Three and a half hours of two products."""
     return long_walk(3.5)
+
+
+@pytest.fixture(scope="session")
+def walked(walk: list[Item], tmp_path_factory: pytest.TempPathFactory) -> Walk:
+    """That walk, and the tables that come of it at once."""
+    lake = lake_of(tmp_path_factory.mktemp("walked"), walk)
+    build(lake, "ticker", "tilt")
+    return walk, all_rows(lake)
 
 
 @pytest.fixture(scope="session")

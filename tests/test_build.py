@@ -1,15 +1,8 @@
 """From raw to every table: the same as live, the same wherever it was cut, and never twice."""
 
-import os
 import random
-import shutil
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,34 +10,20 @@ import pandas as pd
 import pytest
 
 from coinbase_insights.engine.fold import FIGURES
-from coinbase_insights.errors import DamagedError, LockedError, StorageError, UsageError
-from coinbase_insights.lake.build import PIECES, AtOnce, build, read_quotes
+from coinbase_insights.errors import UsageError
+from coinbase_insights.lake.build import AtOnce, build
 from coinbase_insights.lake.landing import Landing
-from coinbase_insights.lake.memories import Memories
 from coinbase_insights.lake.raw import Raw
-from coinbase_insights.lake.repair import repair, set_aside
-from coinbase_insights.lake.step import Progress, Step
+from coinbase_insights.lake.repair import set_aside
 from coinbase_insights.lake.tables import BARS, BUILT, INSIGHTS, QUOTES
 from coinbase_insights.lake.verify import verify
 from coinbase_insights.log.journal import read
 from coinbase_insights.log.segments import Segments
 from coinbase_insights.message import Item, Lost, Message, Opened
 from coinbase_insights.pipe import Pipe
-from lakes import MADE, SMALL, all_rows, assert_same, lake_of, long_walk, ns, of, rows
+from lakes import SMALL, Walk, all_rows, assert_same, lake_of, long_walk, ns, of, rows
 from test_compiled import by_name
 from test_figures import RECORDINGS
-from warehouses import collect_more
-
-Walk = tuple[list[Item], dict[str, pd.DataFrame]]
-
-
-@pytest.fixture(scope="module")
-def walk(tmp_path_factory: pytest.TempPathFactory) -> Walk:
-    """Three and a half hours of two products, and the tables that come of them at once."""
-    items = long_walk(3.5)
-    lake = lake_of(tmp_path_factory.mktemp("walk"), items)
-    build(lake, "ticker", "tilt")
-    return items, all_rows(lake)
 
 
 @pytest.mark.parametrize(("name", "channel"), RECORDINGS)
@@ -67,8 +46,8 @@ def test_insights_are_those_that_are_shown_live(name: str, channel: str, shared_
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_wherever_the_history_is_cut_the_tables_are_the_same(seed: int, walk: Walk, tmp_path: Path) -> None:
-    items, whole = walk
+def test_wherever_the_history_is_cut_the_tables_are_the_same(seed: int, walked: Walk, tmp_path: Path) -> None:
+    items, whole = walked
     chance = random.Random(seed)
     raw, journal = Raw(str(tmp_path), create=True), Segments(tmp_path / "journal")
     landing = Landing(raw, tmp_path / "journal")
@@ -92,16 +71,16 @@ def test_wherever_the_history_is_cut_the_tables_are_the_same(seed: int, walk: Wa
     assert verify(str(tmp_path), tmp_path / "journal").faults == []
 
 
-def test_a_second_build_changes_nothing(walk: Walk, tmp_path: Path) -> None:
-    lake = lake_of(tmp_path, walk[0][:500])
+def test_a_second_build_changes_nothing(walked: Walk, tmp_path: Path) -> None:
+    lake = lake_of(tmp_path, walked[0][:500])
     build(lake, "ticker", "tilt")
     before = sorted((path.name, path.stat().st_mtime_ns) for path in tmp_path.rglob("*") if path.is_file())
     assert build(lake, "ticker", "tilt") == dict.fromkeys(("quotes", "gaps", "insights", "bars", "scores"), 0)
     assert sorted((path.name, path.stat().st_mtime_ns) for path in tmp_path.rglob("*") if path.is_file()) == before
 
 
-def test_no_figure_of_the_past_knows_the_future(walk: Walk, tmp_path: Path) -> None:
-    items, whole = walk
+def test_no_figure_of_the_past_knows_the_future(walked: Walk, tmp_path: Path) -> None:
+    items, whole = walked
     cut = len(items) // 2
     future = long_walk(2.0, seed=99)
     newest = items[cut - 1].received_at - future[0].received_at
@@ -129,8 +108,8 @@ def moved(item: Message, by: int) -> Message:
     return Message(item.received_at + by, text.encode())
 
 
-def test_bars_are_those_of_a_slow_definition(walk: Walk) -> None:
-    tables = walk[1]
+def test_bars_are_those_of_a_slow_definition(walked: Walk) -> None:
+    tables = walked[1]
     for name, rule in {"1m": "1min", "5m": "5min", "1h": "1h"}.items():
         for product_id, insights in tables["insights"].groupby("product_id"):
             mids = insights.set_index("time").mid_price.resample(rule)
@@ -146,8 +125,8 @@ def test_bars_are_those_of_a_slow_definition(walk: Walk) -> None:
             assert list(bars.quotes) == list(slow["count"])
 
 
-def test_seconds_covered_are_those_of_a_slow_definition(walk: Walk) -> None:
-    tables = walk[1]
+def test_seconds_covered_are_those_of_a_slow_definition(walked: Walk) -> None:
+    tables = walked[1]
     for product_id, quotes in tables["quotes"].groupby("product_id"):
         times = quotes.time.astype("int64").to_numpy()
         heard = [None if pd.isna(at) else at.value // 1000 for at in quotes.heard_until]
@@ -162,8 +141,8 @@ def test_seconds_covered_are_those_of_a_slow_definition(walk: Walk) -> None:
             assert bar.seconds_covered == slow / 1e6
 
 
-def test_scores_are_those_of_a_slow_definition(walk: Walk) -> None:
-    tables = walk[1]
+def test_scores_are_those_of_a_slow_definition(walked: Walk) -> None:
+    tables = walked[1]
     assert len(tables["scores"]) == 6
     for product_id, insights in tables["insights"].groupby("product_id"):
         times = insights.time.astype("int64").to_numpy()
@@ -199,33 +178,11 @@ def slow_outcomes(times: Any, heard: list[int | None], insights: pd.DataFrame) -
             yield target, abs(truth - forecasts[made]), abs(truth - mids[made]), bands[made]
 
 
-KILLED = """
-import sys
-from coinbase_insights.lake.build import AtOnce, build
-print("ready", flush=True)
-build(sys.argv[1], "ticker", "tilt", at_once=AtOnce(300, 200))
-"""
-
-
-def test_killed_at_any_moment_and_built_again_the_tables_are_the_same(walk: Walk, tmp_path: Path) -> None:
-    items, whole = walk
-    lake, chance = lake_of(tmp_path, items), random.Random(1)
-    for _ in range(20 if os.environ.get("CI") == "true" else 6):
-        with subprocess.Popen([sys.executable, "-c", KILLED, lake], stdout=subprocess.PIPE, text=True) as process:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n"
-            time.sleep(chance.uniform(0.0, 0.5))
-            process.send_signal(signal.SIGKILL)
-    build(lake, "ticker", "tilt")
-    assert_same(all_rows(lake), whole)
-    assert verify(lake, tmp_path / "journal").faults == []
-
-
-def test_another_channel_or_forecaster_than_before_is_refused(walk: Walk, tmp_path: Path) -> None:
-    lake = lake_of(tmp_path, walk[0][:300])
+def test_another_channel_or_forecaster_than_before_is_refused(walked: Walk, tmp_path: Path) -> None:
+    lake = lake_of(tmp_path, walked[0][:300])
     build(lake, "ticker", "tilt", at_once=AtOnce(100, 50))
     journal = Segments(tmp_path / "journal")
-    journal.write(walk[0][300])
+    journal.write(walked[0][300])
     journal.sync()
     Landing(Raw(lake), tmp_path / "journal").land(journal.durable)
     journal.close()
@@ -239,8 +196,8 @@ def test_another_channel_or_forecaster_than_before_is_refused(walk: Walk, tmp_pa
     assert list((tmp_path / "_aside" / "1" / "_memory").iterdir())
 
 
-def test_a_channel_that_was_not_collected_is_refused_before_anything_is_made_of_it(walk: Walk, tmp_path: Path) -> None:
-    lake = lake_of(tmp_path, walk[0][:300])
+def test_a_channel_that_was_not_collected_is_refused_before_anything_is_made(walked: Walk, tmp_path: Path) -> None:
+    lake = lake_of(tmp_path, walked[0][:300])
 
     with pytest.raises(UsageError, match="holds messages of ticker_batch or ticker, and none of level2") as refused:
         build(lake, "level2", "tilt")
@@ -249,159 +206,14 @@ def test_a_channel_that_was_not_collected_is_refused_before_anything_is_made_of_
     assert build(lake, "ticker", "tilt")["quotes"] > 0
 
 
-@pytest.mark.parametrize("name", ["quotes", "bars"])
-def test_a_part_that_is_gone_stops_a_build(name: str, walk: Walk, tmp_path: Path) -> None:
-    lake = lake_of(tmp_path, walk[0])
-    build(lake, "ticker", "tilt")
-    next((tmp_path / name).glob("*.parquet")).unlink()
-
-    with pytest.raises(DamagedError, match="is gone"):
-        build(lake, "ticker", "tilt")
-
-
-def test_files_that_no_version_names_are_removed_an_hour_later(walk: Walk, tmp_path: Path) -> None:
-    lake = lake_of(tmp_path, walk[0][:300])
-    left = [tmp_path / "insights" / name for name in ("old.parquet", "new.parquet")]
-    build(lake, "ticker", "tilt", at_once=AtOnce(100, 50))
-    for path in left:
-        path.write_bytes(b"")
-    os.utime(left[0], (time.time() - 7200,) * 2)
-    shutil.rmtree(tmp_path / "bars")
-
-    build(lake, "ticker", "tilt")
-
-    assert [path.exists() for path in left] == [False, True]
-
-
-def test_bars_that_are_gone_alone_are_made_anew_and_nothing_else_is_written(walk: Walk, tmp_path: Path) -> None:
-    lake = lake_of(tmp_path, walk[0])
-    build(lake, "ticker", "tilt")
-    before = sorted(path.name for path in (tmp_path / "insights").glob("*.parquet"))
-    shutil.rmtree(tmp_path / "bars")
-
-    build(lake, "ticker", "tilt")
-
-    assert sorted(path.name for path in (tmp_path / "insights").glob("*.parquet")) == before
-    assert_same(all_rows(lake), walk[1])
-
-
-def test_a_table_that_is_far_behind_the_others_of_its_step_is_made_in_pieces(walk: Walk, tmp_path: Path) -> None:
-    lake = lake_of(tmp_path, walk[0])
-    build(lake, "ticker", "tilt")
-    shutil.rmtree(tmp_path / "quotes")
-    shutil.rmtree(tmp_path / "bars")
-    told: list[Progress] = []
-
-    build(lake, "ticker", "tilt", tell=told.append, at_once=SMALL)
-
-    for step, most in {"messages": SMALL.lines, "quotes": PIECES * SMALL.rows}.items():
-        ends = [0, *(each.done for each in told if each.step == step)]
-        assert max(end - before for before, end in pairwise(ends)) == most
-    assert_same(all_rows(lake), walk[1])
-    assert verify(lake, tmp_path / "journal").is_whole
-
-
-REPAIR_KILLED = """
-import os, signal, sys
-from pathlib import Path
-from coinbase_insights.lake.repair import repair
-from coinbase_insights.lake.verify import verify
-lake, journal, left = sys.argv[1], Path(sys.argv[1]) / "journal", int(sys.argv[2])
-report = verify(lake, journal)
-def die(event, _):
-    global left
-    left -= event == "os.rename"
-    if left < 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-sys.addaudithook(die)
-list(repair(lake, journal, report))
-"""
-
-
-def test_a_repair_that_is_killed_between_two_files_is_named_and_no_build_goes_on_from_it(tmp_path: Path) -> None:
-    damaged = lake_of(tmp_path / "damaged", long_walk(0.5))
-    build(damaged, "ticker", "tilt")
-    whole = all_rows(damaged)
-    part = next((tmp_path / "damaged/bars").glob("*.parquet"))
-    part.write_bytes(part.read_bytes()[:-1])
-    for moves in range(0, 100, 4):
-        lake = str(shutil.copytree(damaged, tmp_path / f"killed-{moves}"))
-        done = subprocess.run([sys.executable, "-c", REPAIR_KILLED, lake, str(moves)], check=False)
-        if not done.returncode:
-            break
-        report = verify(lake, Path(lake) / "journal")
-        assert not report.is_whole
-        if moves:
-            with pytest.raises(DamagedError, match="was broken off"):
-                build(lake, "ticker", "tilt")
-        list(repair(lake, Path(lake) / "journal", report))
-        assert verify(lake, Path(lake) / "journal").is_whole
-    else:
-        pytest.fail("it was killed each time")
-    assert moves > 10
-    build(lake, "ticker", "tilt")
-    assert_same(all_rows(lake), whole)
-
-
-def test_what_was_made_and_is_damaged_is_set_aside_and_made_anew(walk: Walk, tmp_path: Path) -> None:
-    lake = lake_of(tmp_path, walk[0])
-    build(lake, "ticker", "tilt")
-    part = next((tmp_path / "bars").glob("*.parquet"))
-    part.write_bytes(part.read_bytes()[:-1])
-    report = verify(lake, tmp_path / "journal")
-    assert [part.name in fault for fault in report.faults] == [True]
-    assert "makes it anew" in " ".join(repair(lake, tmp_path / "journal", report))
-    assert list((tmp_path / "_aside").rglob(part.name))
-    build(lake, "ticker", "tilt")
-    assert_same(all_rows(lake), walk[1])
-    assert verify(lake, tmp_path / "journal").is_whole
-
-
-def test_a_made_table_whose_log_is_gone_is_found_and_made_anew(walk: Walk, tmp_path: Path) -> None:
-    lake = lake_of(tmp_path, walk[0])
-    build(lake, "ticker", "tilt")
-    shutil.rmtree(tmp_path / "bars/_delta_log")
-    report = verify(lake, tmp_path / "journal")
-    assert report.faults == ["bars: the log that names its parts is gone"]
-    list(repair(lake, tmp_path / "journal", report))
-    build(lake, "ticker", "tilt")
-    assert_same(all_rows(lake), walk[1])
-    assert verify(lake, tmp_path / "journal").is_whole
-
-
-def test_what_was_remembered_of_tables_that_are_no_more_is_forgotten(walk: Walk, tmp_path: Path) -> None:
-    lake = lake_of(tmp_path, walk[0][:400])
-    build(lake, "ticker", "trend")
-    for declared in MADE:
-        shutil.rmtree(tmp_path / declared.name)
-    build(lake, "ticker", "tilt")
-    assert set(rows(lake, INSIGHTS).forecaster) == {"tilt"}
-    assert len(list((tmp_path / "_memory").iterdir())) == 2
-
-
-def test_a_memory_that_is_damaged_is_said(walk: Walk, tmp_path: Path) -> None:
-    lake = lake_of(tmp_path, walk[0][:300])
-    build(lake, "ticker", "tilt")
-    memory = next((tmp_path / "_memory").glob("quotes-*"))
-    memory.write_bytes(memory.read_bytes()[:-1])
-    with pytest.raises(DamagedError, match="remembers of quotes"):
-        build(lake, "ticker", "tilt")
-
-    report = verify(lake, tmp_path / "journal")
-    assert ["remembers of quotes" in fault for fault in report.faults] == [True]
-    list(repair(lake, tmp_path / "journal", report))
-    build(lake, "ticker", "tilt")
-    assert verify(lake, tmp_path / "journal").is_whole
-
-
 def test_a_log_may_be_named_before_anything_has_landed(tmp_path: Path) -> None:
     Raw(str(tmp_path), create=True)
 
     assert build(str(tmp_path), "ticker", "tilt", log="raw/0")["quotes"] == 0
 
 
-def test_of_several_logs_one_must_be_named(walk: Walk, tmp_path: Path) -> None:
-    lake = lake_of(tmp_path, walk[0][:300])
+def test_of_several_logs_one_must_be_named(walked: Walk, tmp_path: Path) -> None:
+    lake = lake_of(tmp_path, walked[0][:300])
     from coinbase_insights.lake.rows import rows as rows_of
 
     Raw(lake).land("topic/0", 0, [rows_of("topic/0", 0, [b"1\t{}\n"], None)])
@@ -467,35 +279,3 @@ def test_row_37_late_and_overlapping_data_across_midnight_and_the_end_of_a_month
 
 def test_every_figure_has_its_column() -> None:
     assert {column.name for column in INSIGHTS.columns} - set(FIGURES) == {"product_id", "forecaster", "time"}
-
-
-def test_a_build_that_only_begins_takes_nothing_from_one_that_runs(tmp_path: Path) -> None:
-    lake = lake_of(tmp_path, long_walk(0.5))
-    read_quotes(lake, "ticker")
-    Memories(lake, "insights").write(1, b"as another build writes it before its first commit")
-
-    Step(lake, "insights")
-
-    assert Memories(lake, "insights").read(1) is not None
-
-
-def test_a_place_that_takes_no_memory_is_said_and_nothing_is_made(walk: Walk, tmp_path: Path) -> None:
-    lake = lake_of(tmp_path, walk[0][:300])
-    (tmp_path / "_memory").touch()  # Nothing can be written below a file.
-
-    with pytest.raises(StorageError, match="cannot be used"):
-        build(lake, "ticker", "tilt")
-
-    assert len(rows(lake, QUOTES)) == 0
-
-
-def test_what_another_build_has_gone_on_with_is_no_damage(walk: Walk, tmp_path: Path) -> None:
-    lake = lake_of(tmp_path, walk[0][:300])
-    read_quotes(lake, "ticker", most=100)
-    first = Step(lake, "quotes")
-    collect_more(lake, walk[0][300:600])
-
-    build(lake, "ticker", "tilt")
-
-    with pytest.raises(LockedError, match="was written by another process meanwhile"):
-        first.remembered()
