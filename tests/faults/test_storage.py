@@ -219,7 +219,7 @@ def test_row_40_a_million_messages_with_breaks_and_bad_ones_are_kept_and_leave_n
 
 @pytest.mark.timeout(SOAK + 60)
 def test_row_41_over_a_long_run_with_faults_every_gap_is_explained(tmp_path: Path) -> None:
-    faults = "close=1001@1500,gap/301,duplicate/250,invalid_json/333,unknown_type/200"
+    faults = "close=1001@500,gap/301,duplicate/250,invalid_json/333,unknown_type/200"
     simulate = [*SIMULATE, "--speed", "50", "--faults", faults]
     with subprocess.Popen(simulate, stderr=subprocess.PIPE, text=True) as server:
         assert server.stderr is not None

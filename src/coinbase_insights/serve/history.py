@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from functools import reduce
 from io import BytesIO
 from operator import and_
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 import pyarrow as pa
@@ -126,10 +126,10 @@ def _body(rows: pa.Table, output: Output, following: str | None) -> bytes:
     return sink.getvalue()
 
 
-def _objects(rows: pa.Table) -> list[dict[str, Any]]:
-    """Give each row as an object."""
+def _objects(rows: pa.Table) -> list[msgspec.Struct]:
+    """Give each row as an object; as a dict, it would take four times as long to make and to write."""
     columns = [_times(each) if pa.types.is_timestamp(each.type) else each.to_pylist() for each in rows.columns]
-    return [dict(zip(rows.column_names, row, strict=True)) for row in zip(*columns, strict=True)]
+    return list(map(msgspec.defstruct("Row", rows.column_names, gc=False), *columns))
 
 
 def _times(column: pa.ChunkedArray) -> list[datetime | None]:
