@@ -22,6 +22,7 @@ from coinbase_insights.lake.history import collected
 from coinbase_insights.lake.landing import Landing, Later
 from coinbase_insights.lake.raw import Raw
 from coinbase_insights.lake.verify import verify
+from coinbase_insights.listening import listen
 from coinbase_insights.log.segments import Segments
 from coinbase_insights.message import Item, Lost, Message, Opened
 
@@ -142,7 +143,7 @@ def test_row_43_health_is_told_to_this_machine_alone(standing: Standing) -> None
         except HTTPError as error:
             return error.code, error.read().decode()
 
-    with answering(0, lambda: standing) as url:
+    with answering(listen("127.0.0.1", 0), lambda: standing) as url:
         assert asked(f"{url}/healthz") == (200, "ok\n")
         assert asked(f"{url}/readyz")[0] == 503
         with urllib.request.urlopen(urllib.request.Request(f"{url}/healthz", method="HEAD")) as answer:
@@ -150,9 +151,12 @@ def test_row_43_health_is_told_to_this_machine_alone(standing: Standing) -> None
         assert asked(f"{url}/metrics") == (200, exposition(standing.counts()))
         assert asked(f"{url}/metrics", "evil.example")[0] == 403
         assert asked(f"{url}/etc/passwd")[0] == 404
-    with answering(0, lambda: standing, "localhost") as url:
-        assert asked(f"{url}/metrics", "evil.example")[0] == 403
-    with answering(0, lambda: standing, "0.0.0.0") as url:
+    for host in ("localhost", "::1"):
+        with answering(listen(host, 0), lambda: standing, host) as url:
+            assert asked(f"{url}/healthz") == (200, "ok\n")
+            assert asked(f"{url}/metrics", "evil.example")[0] == 403
+            assert asked(f"{url}/metrics", "localhost.evil.example:80")[0] == 403
+    with answering(listen("0.0.0.0", 0), lambda: standing, "0.0.0.0") as url:
         assert asked(f"{url}/healthz", "10.0.0.4") == (200, "ok\n")
     assert "coinbase_insights_messages_total 3\n" in exposition(standing.counts())
 
@@ -337,4 +341,13 @@ def test_what_means_nothing_where_messages_come_from_a_topic_is_refused(words: t
     command = (*PROGRAM, "ingest", "--from", "kafka://127.0.0.1:1/raw", "--to", str(tmp_path / "lake"), *words)
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, f"ingest --from a topic has no {words[0]}" in done.stderr) == (2, True)
+    assert not (tmp_path / "lake").exists()
+
+
+def test_a_port_that_is_taken_is_said_before_anything_is_made(tmp_path: Path) -> None:
+    with listen("127.0.0.1", 0) as taken:
+        port = str(taken.getsockname()[1])
+        words = ["ingest", "-p", "ETH-USD", "--to", str(tmp_path / "lake"), "--health-port", port]
+        done = subprocess.run([*PROGRAM, *words], capture_output=True, text=True, check=False)
+    assert (done.returncode, "cannot be listened on" in done.stderr) == (2, True)
     assert not (tmp_path / "lake").exists()

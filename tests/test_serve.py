@@ -16,9 +16,10 @@ import msgspec
 import pytest
 from msgspec import structs
 
+from coinbase_insights.listening import listen
 from coinbase_insights.message import Lost
 from coinbase_insights.pipe import Pipe
-from coinbase_insights.serve import server
+from coinbase_insights.serve import app, server
 from coinbase_insights.serve.app import application
 from coinbase_insights.serve.board import Board
 from coinbase_insights.serve.frame import Frame, figures, frame
@@ -190,7 +191,7 @@ def test_a_connection_that_asks_nothing_whole_is_closed(monkeypatch: pytest.Monk
     monkeypatch.setattr(server, "PATIENCE", 0.2)
 
     async def ask_half() -> list[bytes]:
-        listener = server.listen("127.0.0.1", 0)
+        listener = listen("127.0.0.1", 0)
         board = Board()
         serving = asyncio.create_task(server.serve(application(board, None), listener, server.Work(board, None, None)))
         got = []
@@ -227,6 +228,34 @@ def test_cookies_of_others_lock_nobody_out(others: str) -> None:
     asyncio.run(gate({**scope, "http_version": "1.1", "scheme": "http", "root_path": ""}, receive, send))
 
     assert asked[0] == 200
+
+
+def test_of_a_burst_of_viewers_none_is_one_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app, "MOST_VIEWERS", 2)
+    board, statuses, gone = Board(), [], asyncio.Event()
+    made = application(board, None)
+
+    async def send(message: Any) -> None:
+        if "status" in message:
+            statuses.append(message["status"])
+            await asyncio.sleep(0)  # As a socket that is busy does: the next of the burst asks meanwhile.
+
+    async def receive() -> Any:
+        await gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def burst() -> None:
+        scope = {"type": "http", "method": "GET", "path": "/api/stream", "query_string": b"", "headers": []}
+        async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+            for _ in range(5):
+                group.create_task(made({**scope}, receive, send))
+            while len(statuses) < 5:
+                await asyncio.sleep(0)
+            gone.set()
+
+    asyncio.run(burst())
+
+    assert (sorted(statuses), board.viewers) == ([200, 200, 503, 503, 503], 0)
 
 
 def test_health_readiness_and_metrics_are_told(site: Site) -> None:

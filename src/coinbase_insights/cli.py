@@ -11,7 +11,7 @@ import signal
 import sys
 import time
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -222,14 +222,7 @@ def simulate(
     )
 
     async def listen() -> None:
-        async with AsyncExitStack() as stack:
-            try:
-                server = await stack.enter_async_context(serve(market, host, port, mistakes, Options(speed=pace)))
-            except (OSError, UnicodeError) as error:
-                raise UsageError(
-                    f"{host}:{port} cannot be listened on: {getattr(error, 'strerror', None) or error}.",
-                    "Name another --port; 0 takes a free one.",
-                ) from error
+        async with serve(market, host, port, mistakes, Options(speed=pace)) as server:
             print(f"listening on {server.url} and {server.rest_url}: {', '.join(market.products)}", file=sys.stderr)
             await until_signal(seconds)
 

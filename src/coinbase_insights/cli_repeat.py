@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from . import settings
 from .cli_talk import say, say_problem
 from .errors import InsightsError, UsageError
+from .listening import HOST, listen
 from .running import SIGNALS
 
 if TYPE_CHECKING:
@@ -28,25 +30,26 @@ class Probe(NamedTuple):
     """Where it is asked how it stands."""
 
     host: str
-    port: int | None
+    listener: socket.socket | None
     """None where nobody asks."""
 
     @classmethod
     def typed(cls, host: str | None, port: int | None) -> "Probe":
-        """Take what was typed. Raises UsageError for a host without a port."""
+        """Open what was typed. Raises UsageError for a host without a port, and for a port that is taken."""
         if host is not None and port is None:
             raise UsageError("--health-host needs a port to answer at.", "Add --health-port 8080, or leave it out.")
-        return cls(host or "127.0.0.1", port)
+        where = host or HOST
+        return cls(where, None if port is None else listen(where, port, "--health-port"))
 
     @contextmanager
     def answered(self, look: "Callable[[], Health]") -> Iterator[None]:
         """Answer who asks, as long as the context lasts."""
-        if self.port is None:
+        if self.listener is None:
             yield
             return
         from .health import answering
 
-        with answering(self.port, look, self.host) as where:
+        with answering(self.listener, look, self.host) as where:
             say(f"health at {where}")
             yield
 

@@ -11,6 +11,7 @@ from . import settings
 from .cli_talk import chosen_model, lacks, say
 from .cli_watch import TOPIC, Watching, kept, market_speed, refuse_group, refuse_untraded, refuse_with, topic, typed
 from .errors import StorageError, UsageError
+from .listening import LOOPBACK, address, listen, own_names
 from .options import (
     Channel,
     ChosenForecasterOption,
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from .serve.server import Check, Source, Watched
     from .watch import Watch
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 SHORTEST_TOKEN = 16
 DEMO_PRODUCTS = ["BTC-USD", "ETH-USD"]
 
@@ -93,7 +93,7 @@ def serve(
         from .serve.app import application
         from .serve.board import Board
         from .serve.gate import Gate
-        from .serve.server import Work, listen
+        from .serve.server import Work
         from .serve.server import serve as answer
 
         history = None if lake is None else _history(lake, must_be=not wanted.has_live)
@@ -103,7 +103,7 @@ def serve(
     watched = _watched(board, wanted, chosen_model(model, forecaster)) if wanted.has_live else None
     listener = listen(host, port)
     own_port = listener.getsockname()[1]
-    say(f"look at http://{_address(host, own_port)}/{'?token=...' if token else ''}")
+    say(f"look at http://{address(host, own_port)}/{'?token=...' if token else ''}")
     app = Gate(
         application(board, history, has_live=watched is not None), _names(host, own_port, name or []), token, own_port
     )
@@ -201,10 +201,6 @@ def _refuse_open_door(host: str, token: str) -> None:
         raise UsageError("The token is too weak.", f"Take {SHORTEST_TOKEN} printable ASCII characters or more.")
 
 
-def _address(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
 def _names(host: str, port: int, others: list[str]) -> frozenset[str]:
     """What a request may call us. Raises UsageError for what can be no name."""
     for other in others:
@@ -212,8 +208,8 @@ def _names(host: str, port: int, others: list[str]) -> frozenset[str]:
             raise UsageError(
                 f"{other[:60]!a} is no name of a server.", "Write it as insights.example.com, or with :PORT."
             )
-    names = {_address(each, port) for each in (*LOOPBACK, host.lower())} | {each.lower() for each in others}
-    return frozenset(names | ({name.removesuffix(":80") for name in names}))
+    given = {each.lower() for each in others}
+    return own_names(host, port) | given | {name.removesuffix(":80") for name in given}
 
 
 def _simulated(product_ids: tuple[str, ...], pace: float) -> "Source":

@@ -5,19 +5,15 @@ comes, none can be kept, no run ends well; `/metrics` for Prometheus. On this ma
 named: nothing secret is told.
 """
 
+import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Protocol
 
-from .errors import UsageError
 from .exposition import CONTENT_TYPE, Row, exposition
-
-HOST = "127.0.0.1"
-LOOPBACK = (HOST, "localhost")
-NAMES = (f"{HOST}:", "localhost:")
-"""How a request of this machine names us; a page of somebody else's would name another host (DNS rebinding)."""
+from .listening import HOST, LOOPBACK, address, own_names
 
 
 class Health(Protocol):
@@ -32,13 +28,13 @@ class Health(Protocol):
 
 
 @contextmanager
-def answering(port: int, look: Callable[[], Health], host: str = HOST) -> Iterator[str]:
-    """Answer on a port (0 takes a free one) as long as the context lasts; give the address.
+def answering(listener: socket.socket, look: Callable[[], Health], host: str = HOST) -> Iterator[str]:
+    """Answer on a port of that host as long as the context lasts, and close it then; give the address.
 
     On an address of this machine only who calls it by its name is answered; on another one whoever can reach it.
-    Raises UsageError when the port is taken.
     """
-    is_own = host in LOOPBACK
+    port = listener.getsockname()[1]
+    names = own_names(host, port)
 
     class Answers(BaseHTTPRequestHandler):
         server_version, sys_version = "coinbase_insights", ""
@@ -52,7 +48,7 @@ def answering(port: int, look: Callable[[], Health], host: str = HOST) -> Iterat
         def _reply(self) -> bytes:
             """Send all but the body, and give that."""
             status, text = _answer(self.path, look())
-            if is_own and not self.headers.get("Host", "").startswith(NAMES):
+            if host in LOOPBACK and self.headers.get("Host", "").lower() not in names:
                 status, text = 403, "this is only for this machine\n"
             body = text.encode()
             self.send_response(status)
@@ -64,17 +60,12 @@ def answering(port: int, look: Callable[[], Health], host: str = HOST) -> Iterat
         def log_message(self, format: str, *args: object) -> None:
             """Nobody wants a line for each look."""
 
-    try:
-        server = ThreadingHTTPServer((host, port), Answers)
-    except (OSError, UnicodeError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise UsageError(
-            f"{host}:{port} cannot be listened on: {why}.", "Name another --health-port; 0 takes a free one."
-        ) from error
-    server.daemon_threads = True
+    server = ThreadingHTTPServer((host, port), Answers, bind_and_activate=False)
+    server.socket.close()
+    server.socket, server.daemon_threads = listener, True
     threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True).start()
     try:
-        yield f"http://{host}:{server.server_port}"
+        yield f"http://{address(host, port)}"
     finally:
         server.shutdown()
         server.server_close()

@@ -11,6 +11,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from ..engine.insight import rfc3339
 from ..errors import InsightsError, NoTableError, StorageError, UsageError
@@ -127,9 +128,7 @@ class Answers:
         product_id = product_asked_for(request.query_params)
         if request.method == "HEAD":
             return Response(media_type="text/event-stream")
-        frames = self._board.stream(product_id)
-        events = (EVENT % frame async for frame in frames)
-        return StreamingResponse(events, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+        return Frames(self._board, product_id)
 
     async def table(self, request: Request) -> Response:
         """Rows of a table of the lake."""
@@ -178,6 +177,24 @@ class Answers:
     async def metrics(self, _: Request) -> Response:
         """What there is to count, for Prometheus."""
         return Response(metrics(self._board), media_type=CONTENT_TYPE)
+
+
+class Frames(StreamingResponse):
+    """Frames for a viewer, who counts from the first step on: of a burst of them, too, none is one too many."""
+
+    def __init__(self, board: Board, product_id: str) -> None:
+        """Send nothing yet."""
+        self._board = board
+        events = (EVENT % frame async for frame in board.stream(product_id))
+        super().__init__(events, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send as long as the viewer looks."""
+        self._board.viewers += 1
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._board.viewers -= 1
 
 
 def is_fresh(view: View | None) -> bool:

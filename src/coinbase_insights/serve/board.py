@@ -32,6 +32,7 @@ class Board:
         self.frames = 0
         """Frames since the start."""
         self.viewers = 0
+        """Pages that look now."""
         self._changed: set[str] = set()
         self._points: dict[str, deque[Point]] = {}
         self._encoded: dict[str, bytes] = {}
@@ -113,12 +114,8 @@ class Board:
 
     async def stream(self, product_id: str) -> AsyncGenerator[bytes]:
         """Give the newest frame, and each time that there is another one the newest again, until the end."""
-        self.viewers += 1
-        try:
-            while not self.has_ended:
-                waiting = self._next
-                if self.view is not None:
-                    yield self.encoded(self.view, product_id)
-                await waiting.wait()
-        finally:
-            self.viewers -= 1
+        while not self.has_ended:
+            waiting = self._next
+            if self.view is not None:
+                yield self.encoded(self.view, product_id)
+            await waiting.wait()

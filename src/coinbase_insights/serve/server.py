@@ -11,7 +11,6 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
-from ..errors import UsageError
 from ..message import Item
 from ..running import race, until_signal
 from ..watch import Watch
@@ -74,18 +73,6 @@ class Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Leave signals to whoever runs it."""
         yield
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """Open a port; 0 takes a free one. Raises UsageError."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family)
-    except (OSError, UnicodeError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise UsageError(
-            f"{host}:{port} cannot be listened on: {why}.", "Name another --port; 0 takes a free one."
-        ) from error
 
 
 async def serve(app: ASGIApp, listener: socket.socket, work: "Work") -> None:

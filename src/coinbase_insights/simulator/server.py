@@ -18,6 +18,7 @@ from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
+from ..listening import address, listen
 from . import rest
 from .faults import Faults
 from .line import Line
@@ -73,7 +74,7 @@ class Server:
 
     @property
     def _address(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return address(self.host, self.port)
 
     @property
     def connections(self) -> int:
@@ -125,13 +126,12 @@ async def serve(
     faults: Faults = Faults(),
     options: Options = Options(),
 ) -> AsyncIterator[Server]:
-    """Listen while the context lasts; port 0 takes a free one. Raises OSError when the port is taken."""
+    """Listen while the context lasts; port 0 takes a free one. Raises UsageError when the port is taken."""
     stage = _stage(market, options)
     server = Server(stage, faults, options)
     listening = await serve_websockets(
         server.handle,
-        host,
-        port,
+        sock=listen(host, port),
         process_request=server.process_request,
         compression=None if faults.no_compression else "deflate",
         # A client of a recording may read as slowly as it likes; a missed ping would cut it off.

@@ -1,0 +1,32 @@
+"""A port that others connect to, and by which names they may call it."""
+
+import socket
+
+from .errors import UsageError
+
+HOST = "127.0.0.1"
+LOOPBACK = (HOST, "localhost", "::1")
+"""Whoever listens there is heard by this machine alone."""
+
+
+def listen(host: str, port: int, flag: str = "--port") -> socket.socket:
+    """Open a port; 0 takes a free one. Raises UsageError, which names the flag to type another one after."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except (OSError, UnicodeError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise UsageError(
+            f"{host}:{port} cannot be listened on: {why}.", f"Name another {flag}; 0 takes a free one."
+        ) from error
+
+
+def address(host: str, port: int) -> str:
+    """Write both as they stand in a URL."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def own_names(host: str, port: int) -> frozenset[str]:
+    """Tell what a request's Host may be: a page of somebody else's would name another one (DNS rebinding)."""
+    names = {address(each, port) for each in (*LOOPBACK, host.lower())}
+    return frozenset(names | {name.removesuffix(":80") for name in names})
