@@ -22,7 +22,9 @@ from coinbase_insights.lake.landing import LOG, Landing
 from coinbase_insights.lake.raw import Raw
 from coinbase_insights.lake.repair import repair
 from coinbase_insights.lake.tables import INSIGHTS
+from coinbase_insights.lake.tail import Tail
 from coinbase_insights.lake.verify import verify
+from coinbase_insights.log.segment_reader import SegmentReader
 from coinbase_insights.log.segments import Segments
 from coinbase_insights.message import Item, Lost, Message, Opened
 from lakes import lake_of, long_walk, pulled, rows
@@ -99,10 +101,10 @@ def test_a_second_writer_of_an_object_store_is_refused(store: str, tmp_path: Pat
     journal.write(message(1))
     journal.close()
     first, second = Raw(store, create=True), Raw(store)
-    late = Landing(second, tmp_path)
+    late, lines = Tail(second, LOG), SegmentReader(tmp_path, 0).read(2, 2, 10_000)
     Landing(first, tmp_path).land(1)
     with pytest.raises(LockedError):
-        late._commit(2)  # as it would, had it looked before the first was done
+        late.land(0, [lines])  # It has looked before the first was done.
     assert verify(store, tmp_path).rows == 1
 
 

@@ -1,28 +1,19 @@
 """Lines from the journal into `raw`: as many as are durable, a bounded number at a time."""
 
-import logging
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import pyarrow as pa
-
 from ..errors import StorageError
 from ..log.segment_reader import SegmentReader
 from ..log.segments import segments
-from .compact import compact
 from .raw import Raw
 from .rows import GROUP_LINES, rows
-
-logger = logging.getLogger(__name__)
+from .tail import GROUP_BYTES, Tail
 
 LOG = "journal"
 """The name of the journal in the column `log`."""
-GROUP_BYTES = 12 * 2**20
-"""Of lines that are held at once."""
 GROUPS_A_COMMIT = 8
-COMPACT_AFTER = 10
-"""Commits between two looks for parts to join."""
 
 
 class Landing:
@@ -31,18 +22,10 @@ class Landing:
     def __init__(self, raw: Raw, journal: Path) -> None:
         """Look where the lake ends. Raises as `Raw.parts`."""
         self.raw = raw
+        self._tail = Tail(raw, LOG)
         self._journal = journal
-        self._commits = 0
         self._lock = threading.Lock()
-        self._take_up()
-
-    def _take_up(self) -> None:
-        self._reader = SegmentReader(self._journal, self.raw.landed(LOG))
-        try:
-            self._connection = self.raw.last_connection(LOG)
-        except StorageError as error:  # It is verify's to complain; what comes is to be kept all the same.
-            logger.error("%s", error.message)
-            self._connection = None
+        self._reader = SegmentReader(journal, self.landed)
 
     @property
     def parts(self) -> int:
@@ -52,7 +35,7 @@ class Landing:
     @property
     def landed(self) -> int:
         """Offset behind the last line that is in the lake."""
-        return self.raw.landed(LOG)
+        return self._tail.landed
 
     def goes_on_from(self, oldest: int) -> bool:
         """Tell whether the journal is that of the lake: the last line that has landed is the same in both.
@@ -77,10 +60,10 @@ class Landing:
         """
         with self._lock:  # A call that nobody waits for any more may still be at work.
             if self._reader.offset != self.landed:  # The last call has failed between reading and committing.
-                self.raw.refresh()
-                self._take_up()
+                self._tail.refresh()
+                self._reader = SegmentReader(self._journal, self.landed)
             while self._reader.offset < until:
-                self._commit(until)
+                self._tail.land(self._reader.offset, self._groups(until))
                 told(self._reader.offset)
 
     def clean(self) -> None:
@@ -88,22 +71,12 @@ class Landing:
         with self._lock:
             self.raw.clean()
 
-    def _commit(self, until: int) -> None:
-        self.raw.land(LOG, self._reader.offset, self._tables(until))
-        self._commits += 1
-        if self._commits % COMPACT_AFTER == 0:
-            compact(self.raw)
-
-    def _tables(self, until: int) -> Iterator[pa.Table]:
-        """Give the rows of one commit, a group at a time, so that no more is held at once."""
+    def _groups(self, until: int) -> Iterator[list[bytes]]:
+        """Give the lines of one commit, a group at a time, so that no more is held at once."""
         for _ in range(GROUPS_A_COMMIT):
-            first = self._reader.offset
-            lines = self._reader.read(until, GROUP_LINES, GROUP_BYTES)
-            if not lines:
+            if not (lines := self._reader.read(until, GROUP_LINES, GROUP_BYTES)):
                 return
-            table = rows(LOG, first, lines, self._connection)
-            self._connection = table.column("connection")[len(table) - 1].as_py()
-            yield table
+            yield lines
 
 
 def landing_of(raw: Raw, journal: Path, end: int) -> Landing:

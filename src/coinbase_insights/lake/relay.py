@@ -10,10 +10,9 @@ from typing import NamedTuple
 from ..errors import StorageError
 from ..exposition import Row
 from ..log.kafka import Address, Reader
-from .compact import compact
-from .landing import COMPACT_AFTER, GROUP_BYTES
 from .raw import Raw
-from .rows import GROUP_LINES, missing, rows
+from .rows import GROUP_LINES
+from .tail import GROUP_BYTES, Tail
 
 logger = logging.getLogger(__name__)
 
@@ -59,30 +58,33 @@ class Relay:
 
     def __init__(self, where: Address, raw: Raw, clean_every: float = CLEAN_EVERY) -> None:
         """Look where the lake ends. Raises StorageError when that is behind the end of the topic."""
-        self.log = f"{where.topic}/0"
-        self._where, self._raw, self._clean_every = where, raw, clean_every
+        self._where, self._clean_every = where, clean_every
+        self._tail = Tail(raw, f"{where.topic}/0")
         self._reader = Reader(where)
-        self._commits = 0
         self._whole_at = self._heard_at = self._cleaned_at = time.monotonic()
         self._take_up()
         self._is_taken_up = True
         """Whether what was read since goes on from where the lake ends; not so after a step that has failed."""
 
-    def _take_up(self) -> None:
-        self.landed = self._raw.landed(self.log)
+    @property
+    def landed(self) -> int:
         """Offset behind the last message that is in the lake."""
+        return self._tail.landed
+
+    def _take_up(self) -> None:
         end = self._reader.range()[1]
         if self.landed > end:
             raise StorageError(
-                f"The topic {self._where.topic} ends at {end}, and {self._raw.url} goes on at {self.landed}.",
+                f"The topic {self._where.topic} ends at {end}, and {self._tail.raw.url} goes on at {self.landed}.",
                 "Name another lake, or another topic.",
             )
-        self._connection = self._raw.last_connection(self.log)
         self._lines: list[bytes] = []
         self._size = 0
         self._waits = end > self.landed
         """Whether the topic had more when we took up, and nothing has landed since."""
-        self._reader.seek(self.landed)
+        self._next = self.landed
+        """Offset of the message that is to be read next."""
+        self._reader.seek(self._next)
 
     def standing(self) -> Relayed:
         """Tell how it stands."""
@@ -98,44 +100,34 @@ class Relay:
         """
         was_well, self._is_taken_up = self._is_taken_up, False
         if not was_well:
-            self._raw.refresh()
+            self._tail.refresh()
             self._take_up()
         elif not self._lines and not self._waits:
             self._whole_at = time.monotonic()
         for offset, line in self._reader.read(1_000, WAIT):
             if not line.partition(b"\t")[2].startswith(b"#"):  # It is a message, and not about the line.
                 self._heard_at = time.monotonic()
-            if offset > self.landed + len(self._lines):
-                self._land_gone(offset + 1)
-                continue
-            self._lines.append(line)
-            self._size += len(line)
+            if offset > self._next:  # It stands for all up to there that the topic has no longer.
+                self.commit()
+                self._tail.land_missing(self._next, offset + 1)
+                self._waits = False
+            else:
+                self._lines.append(line)
+                self._size += len(line)
+            self._next = offset + 1
         is_much = len(self._lines) >= GROUP_LINES or self._size >= GROUP_BYTES
         if is_much or time.monotonic() - self._whole_at >= commit_seconds:
             self.commit()
         if time.monotonic() - self._cleaned_at >= self._clean_every:
             self._cleaned_at = time.monotonic()
-            self._raw.clean()
+            self._tail.raw.clean()
         self._is_taken_up = True
-
-    def _land_gone(self, until: int) -> None:
-        """Land that the topic has the messages up to an offset no longer: a row for each, as for what is damaged."""
-        self.commit()
-        self._raw.land(self.log, self.landed, missing(self.log, self.landed, until, time.time_ns()))
-        self.landed, self._connection, self._waits = until, None, False
 
     def commit(self) -> None:
         """Land what was read. Raises as `Raw.land`; then nothing of it has landed."""
-        if not self._lines:
-            return
-        table = rows(self.log, self.landed, self._lines, self._connection)
-        self._raw.land(self.log, self.landed, [table])
-        self.landed += len(self._lines)
-        self._connection = table.column("connection")[len(table) - 1].as_py()
-        self._lines, self._size, self._waits = [], 0, False
-        self._commits += 1
-        if self._commits % COMPACT_AFTER == 0:
-            compact(self._raw)
+        if self._lines:
+            self._tail.land(self._next - len(self._lines), [self._lines])
+            self._lines, self._size, self._waits = [], 0, False
 
     def close(self) -> None:
         """Land what was read, if that can be, and let go of the broker."""
