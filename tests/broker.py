@@ -93,6 +93,12 @@ class Broker:
             done.result()
         return Address(self.servers, name)
 
+    def make_anew(self, where: Address) -> None:
+        """Remove a topic, and make another one of its name."""
+        for done in AdminClient(self.client).delete_topics([where.topic]).values():
+            done.result()
+        self.topic(where.topic)
+
     def forget(self, where: Address, offset: int) -> None:
         """Remove the messages of a topic below an offset, as its retention would."""
         admin = AdminClient(self.client)

@@ -8,6 +8,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from urllib.error import HTTPError
 
@@ -19,10 +20,11 @@ from coinbase_insights.exposition import exposition
 from coinbase_insights.health import answering
 from coinbase_insights.lake.gaps import gaps
 from coinbase_insights.lake.history import collected
-from coinbase_insights.lake.landing import Landing, Later
+from coinbase_insights.lake.landing import Landing, Later, landing_of
 from coinbase_insights.lake.raw import Raw
 from coinbase_insights.lake.verify import verify
 from coinbase_insights.listening import listen
+from coinbase_insights.log.mend import mend
 from coinbase_insights.log.segments import Segments
 from coinbase_insights.message import Item, Lost, Message, Opened
 
@@ -342,6 +344,25 @@ def test_what_means_nothing_where_messages_come_from_a_topic_is_refused(words: t
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, f"ingest --from a topic has no {words[0]}" in done.stderr) == (2, True)
     assert not (tmp_path / "lake").exists()
+
+
+def test_collecting_goes_on_though_the_last_line_that_landed_is_damaged_in_the_journal(tmp_path: Path) -> None:
+    journal, lake = tmp_path / "journal", str(tmp_path / "lake")
+    with closing(Segments(journal)) as segments:
+        for number in range(50):
+            segments.write(Message(number, b'{"sequence":%d}' % number))
+        segments.sync()
+        Landing(Raw(lake, create=True), journal).land(segments.durable)
+    (path,) = journal.glob("*.rec")
+    path.write_bytes(path.read_bytes().replace(b'{"sequence":49}', b'{"sequence":48}'))
+    assert len(list(mend(journal, 50, tmp_path / "aside", fits=False))) == 1
+
+    with closing(Segments(journal, start=50)) as segments:
+        segments.write(Message(50, b'{"sequence":50}'))
+        segments.sync()
+        landing_of(Raw(lake), journal, segments.end).land(segments.durable)
+
+    assert [item.received_at for item in collected(lake)] == list(range(51))
 
 
 def test_a_port_that_is_taken_is_said_before_anything_is_made(tmp_path: Path) -> None:

@@ -142,10 +142,12 @@ def _opened(to: str, folder: Path, most_bytes: int | None) -> "tuple[Segments, D
     from .log.segments import segments
 
     if to.startswith(TOPIC):
-        from .log.kafka import Sending, address
+        from .log.kafka import address
+        from .log.sending import Sending, following
 
         where = address(to)
-        return _segments(folder, None, most_bytes), Sending(where, folder)
+        begin = None if folder.is_dir() and segments(folder) else following(where)
+        return _segments(folder, begin, most_bytes), Sending(where, folder)
     from .lake.landing import LOG, Later, landing_of
     from .lake.raw import Raw
 

@@ -20,8 +20,9 @@ from coinbase_insights.lake.history import collected
 from coinbase_insights.lake.raw import Raw
 from coinbase_insights.lake.relay import Relay, relay
 from coinbase_insights.lake.verify import verify
-from coinbase_insights.log.kafka import Address, Reader, Sending, address
+from coinbase_insights.log.kafka import Address, Reader, address
 from coinbase_insights.log.segments import Segments
+from coinbase_insights.log.sending import Sending, following
 from coinbase_insights.log.topic_line import item_of
 from coinbase_insights.message import Item, Lost, Message, Opened, Unstored
 
@@ -77,6 +78,54 @@ def test_a_second_sender_goes_on_where_the_topic_ends(topic: Address, tmp_path: 
     journal.close()
     assert Reader(topic).range() == (0, 100)
     assert again.landed == 100
+
+
+def test_a_journal_that_is_not_the_topics_is_refused_however_long_it_is(topic: Address, tmp_path: Path) -> None:
+    old = journal_of(tmp_path / "old", [message(number) for number in range(20)])
+    Sending(topic, tmp_path / "old").land(old.durable)
+    old.close()
+    other = journal_of(tmp_path / "other", [message(number) for number in range(1000, 1050)])
+
+    for until in (10, 20, other.durable):
+        with pytest.raises(StorageError, match="it is not the journal of this topic"):
+            Sending(topic, tmp_path / "other").land(until)
+    other.close()
+
+    assert Reader(topic).range() == (0, 20)
+
+
+def test_a_new_journal_goes_on_behind_the_topic_whose_journal_was_lost(topic: Address, tmp_path: Path) -> None:
+    old = journal_of(tmp_path / "old", [message(number) for number in range(20)])
+    Sending(topic, tmp_path / "old").land(old.durable)
+    old.close()
+    new = Segments(tmp_path / "new", start=following(topic))
+    for number in range(20, 30):
+        new.write(message(number))
+    new.sync()
+    new.close()
+
+    Sending(topic, tmp_path / "new").land(new.durable)
+
+    drain(topic, tmp_path / "lake", 30).close()
+    assert list(collected(str(tmp_path / "lake"))) == [message(number) for number in range(30)]
+
+
+def test_a_lake_is_not_gone_on_with_from_another_topic_of_that_name(
+    broker: Broker, topic: Address, tmp_path: Path
+) -> None:
+    old, new = (journal_of(tmp_path / f"{first}", [message(first + n) for n in range(30)]) for first in (0, 1000))
+    Sending(topic, tmp_path / "0").land(20)
+    drain(topic, tmp_path / "lake", 20).close()
+    broker.make_anew(topic)
+
+    for until in (10, 20, 30):
+        Sending(topic, tmp_path / "1000").land(until)
+        with pytest.raises(StorageError, match="that is not this one"):
+            Relay(topic, Raw(str(tmp_path / "lake")))
+
+    old.close()
+    new.close()
+    assert verify(str(tmp_path / "lake"), None).rows == 20
 
 
 def test_a_topic_that_has_forgotten_everything_gets_nothing_again_and_a_new_one_gets_all(

@@ -8,7 +8,7 @@ from ..errors import StorageError
 from ..log.segment_reader import SegmentReader
 from ..log.segments import segments
 from .raw import Raw
-from .rows import GROUP_LINES, rows
+from .rows import GROUP_LINES
 from .tail import GROUP_BYTES, Tail
 
 LOG = "journal"
@@ -43,15 +43,10 @@ class Landing:
         `oldest` is the first line that the journal still has; where it has not the last that landed, nobody can tell.
         """
         last = self.landed - 1
-        mine = [part for part in self.raw.parts() if part.log == LOG]
-        if last < oldest or not mine:
+        if last < oldest:
             return True
         (line,) = SegmentReader(self._journal, last).read(last + 1, 1, GROUP_BYTES)
-        try:
-            newest = self.raw.read(mine[-1]).slice(mine[-1].rows - 1)
-        except StorageError:  # It is damaged, which is verify's to say.
-            return True
-        return bool(newest.equals(rows(LOG, last, [line], newest.column("connection")[0].as_py())))
+        return self._tail.is_last(line)
 
     def land(self, until: int, told: Callable[[int], None] = lambda _: None) -> None:
         """Land all lines below an offset, and join parts now and then; `told` hears how far it has come.

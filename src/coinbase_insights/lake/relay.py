@@ -72,10 +72,11 @@ class Relay:
         return self._tail.landed
 
     def _take_up(self) -> None:
-        end = self._reader.range()[1]
-        if self.landed > end:
+        oldest, end = self._reader.range()
+        if self.landed > end or not self._goes_on_from(oldest):
             raise StorageError(
-                f"The topic {self._where.topic} ends at {end}, and {self._tail.raw.url} goes on at {self.landed}.",
+                f"{self._tail.raw.url} has {self.landed} messages of a topic {self._where.topic} that is not this one: "
+                f"it ends at {end}, or its message {self.landed - 1} is another.",
                 "Name another lake, or another topic.",
             )
         self._lines: list[bytes] = []
@@ -85,6 +86,12 @@ class Relay:
         self._next = self.landed
         """Offset of the message that is to be read next."""
         self._reader.seek(self._next)
+
+    def _goes_on_from(self, oldest: int) -> bool:
+        """Tell whether the last that landed is the topic's: one of that name may have been made anew."""
+        last = self.landed - 1
+        line = self._reader.line(last) if last >= oldest else None
+        return line is None or self._tail.is_last(line)
 
     def standing(self) -> Relayed:
         """Tell how it stands."""

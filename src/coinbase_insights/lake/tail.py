@@ -7,9 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 import pyarrow as pa
 
 from ..errors import StorageError
+from ..log.journal import is_damage
+from ..message import Unstored
 from .compact import compact
 from .raw import Raw
-from .rows import missing, rows
+from .rows import items, missing, rows
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +43,20 @@ class Tail:
         except StorageError as error:  # It is verify's to complain; what comes is to be kept all the same.
             logger.error("%s", error.message)
             self._connection = None
+
+    def is_last(self, line: bytes) -> bool:
+        """Tell whether a line is the last that landed; yes where nobody can tell, for it or its row is damaged."""
+        mine = [part for part in self.raw.parts() if part.log == self.log]
+        if not mine or is_damage(line):
+            return True
+        try:
+            newest = self.raw.read(mine[-1]).slice(mine[-1].rows - 1)
+        except StorageError:  # It is verify's to complain.
+            return True
+        same = rows(self.log, self.landed - 1, [line], newest.column("connection")[0].as_py())
+        return bool(newest.equals(same)) or any(
+            isinstance(item, Unstored) and item.is_damage for batch in newest.to_batches() for item in items(batch)
+        )
 
     def land(self, first: int, groups: Iterable[Sequence[bytes]]) -> None:
         """Land lines from an offset on, all of them or none, a group at a time; join parts now and then.

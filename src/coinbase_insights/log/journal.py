@@ -92,6 +92,12 @@ def decode(line: bytes) -> Item | None:
     return None
 
 
+def is_damage(line: bytes) -> bool:
+    """Tell whether a line says that there was another in its place, which is damaged or gone."""
+    item = decode(line)
+    return isinstance(item, Unstored) and item.is_damage
+
+
 def _unstored(received_at: int, text: str) -> Unstored | None:
     counted = _UNSTORED(text)
     return None if counted is None else Unstored(received_at, int(counted[1]), is_damage=counted[2] is not None)

@@ -9,24 +9,19 @@ import asyncio
 import logging
 import os
 import re
-import threading
 import time
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
 from typing import Any, NamedTuple
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from ..azure import token
 from ..errors import StorageError, UsageError
 from ..message import Item, Unstored
 from ..running import in_background
-from ..wire.label import label
 from .journal import encode
-from .segment_reader import SegmentReader
-from .segments import segments
 from .topic_line import item_of, line_of
 
 logger = logging.getLogger(__name__)
@@ -35,12 +30,8 @@ CONNECTION_STRING = "COINBASE_INSIGHTS_CONNECTION_STRING"
 """The variable with the connection string of an Event Hubs namespace, for who cannot sign in; it is never shown."""
 _EVENT_HUBS = re.compile(r"([a-z0-9-]+\.servicebus\.windows\.net):9093", re.ASCII | re.IGNORECASE).fullmatch
 _ADDRESS = re.compile(r"kafka://([A-Za-z0-9.\-:,]{1,500})/([A-Za-z0-9._\-]{1,249})", re.ASCII).fullmatch
-SENT = "sent"
-"""The file beside the journal's segments that says how far a topic has come."""
-LINES, BYTES = 5_000, 4 * 2**20
-"""What is on its way at once."""
-PATIENCE = 5.0
-"""Seconds without any acknowledgement after which the broker is said to be away; it is waited for all the same."""
+LINES = 5_000
+"""What is read at once."""
 WAIT = 0.2
 """Seconds that a reader waits for messages at once."""
 ANSWER = 10.0
@@ -83,6 +74,15 @@ def signed_in(scope: str) -> dict[str, Any]:
     """Give what a client is told that shows a token of Entra, and gets another one before it expires."""
     token(scope)  # What the client says when this fails, nobody hears.
     return {"sasl.mechanisms": "OAUTHBEARER", "oauth_cb": lambda _: tuple(token(scope))}
+
+
+class Sent(NamedTuple):
+    """What a message says of the journal's line that it was."""
+
+    offset: int
+    """Of the line, in the journal."""
+    received_at: bytes
+    """Nanoseconds, as they stand there."""
 
 
 class Reader:
@@ -167,26 +167,35 @@ class Reader:
                 raise away(self._where, error)
         return messages
 
-    def last_offset(self) -> int | None:
-        """Give the journal's offset of the newest message; None when there is no message."""
+    def last(self) -> Sent | None:
+        """Give what is known of the newest message; None when there is no message."""
         low, high = self.range()
         if low == high:
             return None
-        self.seek(high - 1)
-        deadline = time.monotonic() + ANSWER
-        while time.monotonic() < deadline:
-            for message in self._ask(lambda: self._consumer.consume(1, 1.0)):
-                if message.error() is None:
-                    return self._journal_offset(message)
-        raise StorageError(f"The topic {self._where.topic} at {self._where.servers} does not give its last message.")
-
-    def _journal_offset(self, message: Message) -> int:
-        offset = dict(message.headers() or []).get("offset")
-        if not isinstance(offset, bytes) or not offset.isdigit():
+        message = self._message(high - 1)
+        headers = dict(message.headers() or [])
+        offset, received_at = headers.get("offset"), headers.get("received_at")
+        if not isinstance(offset, bytes) or not offset.isdigit() or not isinstance(received_at, bytes):
             raise StorageError(
                 f"The topic {self._where.topic} holds messages that are not ours.", "Name a topic of its own."
             )
-        return int(offset)
+        return Sent(int(offset), received_at)
+
+    def line(self, offset: int) -> bytes | None:
+        """Give one message as a line; None where the topic does not have it. Reading goes on at the next `seek`."""
+        message = self._message(offset)
+        return _line(message) if message.offset() == offset else None
+
+    def _message(self, offset: int) -> Message:
+        """Wait for the message at an offset, or the first behind it. Raises StorageError when it does not come."""
+        self.seek(offset)
+        deadline = time.monotonic() + ANSWER
+        while time.monotonic() < deadline:
+            messages: list[Message] = self._ask(lambda: self._consumer.consume(1, 1.0))
+            for message in messages:
+                if message.error() is None:
+                    return message
+        raise StorageError(f"The topic {self._where.topic} at {self._where.servers} does not give message {offset}.")
 
     def _ask(self, question: Callable[[], Any]) -> Any:  # noqa: ANN401 - the client's types are what it gives
         try:
@@ -221,142 +230,6 @@ def _at_the_end(where: Address) -> Reader:
     reader = Reader(where)
     reader.seek(reader.range()[1])
     return reader
-
-
-class Sending:
-    """Sends the journal's lines to a topic, in their order, going on behind the last one that is there.
-
-    A broker that is away is waited for; the journal grows meanwhile.
-    """
-
-    parts = 0
-    """Data files that it has made: a topic has none."""
-
-    def __init__(self, where: Address, journal: Path) -> None:
-        """Ask nobody yet: the broker may be away when a service starts."""
-        self._where = where
-        self._journal, self._sent = journal, journal / SENT
-        self._lock = threading.Lock()
-        self._is_open = False
-        self._failed: KafkaError | None = None
-        self._producer: Producer | None = None
-        self.landed = min((first for first, _ in segments(journal)), default=0)
-        """Offset behind the last line that the broker has acknowledged, as far as is known."""
-
-    def _open(self) -> None:
-        """Look where the topic ends, and go on from there. Raises StorageError as `Reader` does."""
-        if self._producer is not None:  # What it still has would come behind what the next one sends.
-            self._producer.purge()
-            self._producer.flush(PATIENCE)
-            self._producer = None
-        reader = Reader(self._where)
-        try:
-            last, messages = reader.last_offset(), reader.range()[1]
-        finally:
-            reader.close()
-        if last is not None:
-            self.landed = last + 1
-        elif messages:  # It had some, and has forgotten them.
-            self.landed = max(self.landed, self._noted())
-        self._lines = SegmentReader(self._journal, self.landed)
-        self._failed, self._is_open = None, True
-        self._producer = Producer(
-            client(self._where)
-            | {
-                "enable.idempotence": True,
-                "enable.gapless.guarantee": True,
-                "acks": "all",
-                "linger.ms": 20,
-                "message.timeout.ms": 0,
-                "message.max.bytes": 1_000_000,
-            },
-            logger=logger,
-        )
-
-    def land(self, until: int, told: Callable[[int], None] = lambda _: None) -> None:
-        """Send all lines below an offset, and wait until they are acknowledged; `told` hears how far it has come.
-
-        Raises StorageError when the broker has been silent for long. What is on its way stays on its way: the next
-        call goes on waiting for it.
-        """
-        with self._lock:
-            if not self._is_open or self._failed is not None:
-                self._open()
-            if self.landed > until:
-                raise StorageError(
-                    f"The topic {self._where.topic} has come to line {self.landed}, and the journal in {self._journal} "
-                    f"ends at {until}: it is not the journal of this topic.",
-                    "Name the right one after --journal, or another topic.",
-                )
-            self._settle(told)
-            while self._lines.offset < until:
-                first = self._lines.offset
-                for offset, line in enumerate(self._lines.read(until, LINES, BYTES), first):
-                    self._send(offset, line)
-                self._settle(told)
-
-    def _open_producer(self) -> Producer:
-        if self._producer is None:
-            raise RuntimeError("nothing is sent before the topic was looked at")
-        return self._producer
-
-    def clean(self) -> None:
-        """Nothing is to be cleaned: the broker forgets by itself."""
-
-    def _send(self, offset: int, line: bytes) -> None:
-        stamp, _, text = line.rstrip(b"\n").partition(b"\t")
-        products = label(text).products
-        key = next(iter(products)) if len(products) == 1 else None
-        headers: list[tuple[str, str | bytes | None]] = [("received_at", stamp), ("offset", b"%d" % offset)]
-        producer = self._open_producer()
-        try:
-            producer.produce(self._where.topic, text, key, 0, self._acknowledged, headers=headers)
-        except KafkaException as error:
-            if error.args[0].code() != KafkaError.MSG_SIZE_TOO_LARGE:
-                self._failed = error.args[0]
-                raise away(self._where, error.args[0]) from error
-            logger.error("a message of %d bytes is too large for the topic, and is left out", len(text))
-            left_out = encode(Unstored(int(stamp), 1)).rstrip(b"\n").partition(b"\t")[2]
-            producer.produce(self._where.topic, left_out, None, 0, self._acknowledged, headers=headers)
-
-    def _acknowledged(self, error: KafkaError | None, _: Message) -> None:
-        if error is not None:
-            self._failed = self._failed or error
-        elif self._failed is None:
-            self.landed += 1
-
-    def _settle(self, told: Callable[[int], None]) -> None:
-        """Wait until all that is on its way is acknowledged."""
-        producer = self._open_producer()
-        before = landed = self.landed
-        heard_at = time.monotonic()
-        while self.landed < self._lines.offset and self._failed is None:
-            producer.poll(0.05)
-            if self.landed > landed:
-                heard_at, landed = time.monotonic(), self.landed
-                told(landed)
-            if time.monotonic() - heard_at > PATIENCE:
-                raise StorageError(f"The broker at {self._where.servers} acknowledges nothing.", "It is tried again.")
-        if self._failed is not None:
-            raise away(self._where, self._failed)  # Nobody knows what it has; the next call asks the topic.
-        if self.landed > before:
-            self._note()
-
-    def _note(self) -> None:
-        """Keep beside the journal how far the topic has come, for when it will have forgotten that itself."""
-        partial = self._sent.with_suffix(".part")
-        try:
-            partial.write_text(f"{self.landed} {self._where.topic}\n")
-            partial.replace(self._sent)
-        except OSError as error:
-            logger.warning("%s cannot be written: %s", self._sent, error.strerror)
-
-    def _noted(self) -> int:
-        try:
-            landed, _, name = self._sent.read_text().strip().partition(" ")
-        except (OSError, UnicodeDecodeError):
-            return 0
-        return int(landed) if name == self._where.topic and landed.isdecimal() else 0
 
 
 def away(where: Address, error: KafkaError) -> StorageError:
