@@ -3,17 +3,21 @@
 import asyncio
 import json
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
 from urllib.error import HTTPError
 
 import pytest
 
+from coinbase_insights import health
 from coinbase_insights.collect import Collect, Pace, Standing
 from coinbase_insights.errors import StorageError
 from coinbase_insights.exposition import exposition
@@ -97,13 +101,13 @@ def test_a_lake_that_does_not_take_lines_is_tried_again_and_nothing_is_lost(tmp_
         away.touch()
         for number in range(100):
             yield message(number)
-        await wait_for(lambda: told and told[-1].lake_trouble)
+        await wait_for(lambda: told and told[-1].lake_trouble and told[-1].late > 0.2)
         away.unlink()
         (lake / "elsewhere").rename(away)
         await wait_for(lambda: told[-1].landed >= 100)
 
     asyncio.run(Collect(journal, Landing(raw, tmp_path / "journal"), QUICK).run(items(), None, told.append, 0.01))
-    assert told[-1].lake_trouble == ""
+    assert (told[-1].lake_trouble, told[-1].late) == ("", 0.0)
     report = verify(str(lake), tmp_path / "journal")
     assert (report.faults, report.rows) == ([], 102)
 
@@ -163,6 +167,27 @@ def test_row_43_health_is_told_to_this_machine_alone(standing: Standing) -> None
     assert "coinbase_insights_messages_total 3\n" in exposition(standing.counts())
 
 
+def test_who_asks_for_health_badly_harms_nobody(
+    standing: Standing, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(health, "MOST_ASKING", 3)
+    monkeypatch.setattr(health, "PATIENCE", 0.5)
+    with answering(listen("127.0.0.1", 0), lambda: standing) as url:
+        where = ("127.0.0.1", int(url.rpartition(":")[2]))
+        with socket.create_connection(where) as gone:
+            gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            gone.sendall(b"GET /healthz HTTP/1.1\r\n")
+        idle = [socket.create_connection(where) for _ in range(20)]
+        for each in idle:  # One gets no place, another one no more patience.
+            each.settimeout(10)
+            with suppress(ConnectionError):
+                assert each.recv(1) == b""
+            each.close()
+        with urllib.request.urlopen(f"{url}/healthz") as answer:
+            assert answer.status == 200
+    assert capfd.readouterr().err == ""
+
+
 @pytest.fixture
 def simulated() -> Iterator[str]:
     command = [*PROGRAM, "simulate", "--port", "0", "--speed", "20", "--faults", "close=1001@300"]
@@ -197,6 +222,22 @@ def test_the_command_keeps_what_comes_and_ends_in_two_seconds(
     assert told[-1]["unstored"] == 0
     found = subprocess.run([*PROGRAM, "gaps", lake], capture_output=True, text=True, check=True).stdout
     assert "ended by" in found or report["waiting"]
+
+
+def test_work_goes_on_when_whoever_read_what_it_says_has_gone() -> None:
+    program = "from coinbase_insights.cli_talk import say; say('a'); input(); say('b'); say('c'); print('worked')"
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", program], text=True, stdin=pipe, stdout=pipe, stderr=pipe) as run:
+        assert run.stderr is not None
+        assert run.stderr.readline() == "a\n"
+        run.stderr.close()
+        assert run.communicate("\n", timeout=20)[0] == "worked\n"
+        assert run.returncode == 0
+
+
+def test_it_is_not_ready_when_nothing_lands_for_long(standing: Standing) -> None:
+    well = replace(standing, is_connected=True, heard_ago=0.0)
+    assert [replace(well, late=late).is_ready for late in (0.0, 299.0, 301.0)] == [True, True, False]
 
 
 def test_a_lake_that_is_not_whole_ends_verify_with_1(tmp_path: Path) -> None:

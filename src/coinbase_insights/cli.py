@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from . import __version__, cli_build, cli_lake, cli_models, cli_publish, cli_serve, settings
-from .cli_talk import chosen_model, leave_stdout, say_problem
+from .cli_talk import chosen_model, leave_stdout, say, say_problem
 from .cli_watch import TOPIC, Watching, kept, market_speed, refuse_group, refuse_untraded, refuse_with, topic, typed
 from .errors import InsightsError, UnknownProductError, UsageError
 from .options import (
@@ -223,7 +223,7 @@ def simulate(
 
     async def listen() -> None:
         async with serve(market, host, port, mistakes, Options(speed=pace)) as server:
-            print(f"listening on {server.url} and {server.rest_url}: {', '.join(market.products)}", file=sys.stderr)
+            say(f"listening on {server.url} and {server.rest_url}: {', '.join(market.products)}")
             await until_signal(seconds)
 
     asyncio.run(listen())

@@ -11,7 +11,7 @@ import typer
 
 from . import settings
 from .cli_repeat import Probe, now
-from .cli_talk import lacks, say
+from .cli_talk import lacks, say, write
 from .cli_watch import TOPIC, typed
 from .errors import DamagedError, StorageError, UsageError
 from .options import (
@@ -330,7 +330,7 @@ def _tell_json(standing: "Standing") -> None:
     from dataclasses import asdict
 
     fields = {"type": "ingest", "v": 1, "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), **asdict(standing)}
-    print(json.dumps(fields), file=sys.stderr, flush=True)
+    write(f"{json.dumps(fields)}\n")
 
 
 def _progress() -> "Callable[[int, int], None]":
@@ -340,6 +340,6 @@ def _progress() -> "Callable[[int, int], None]":
 
     def show(done: int, of: int) -> None:
         end = "\n" if done == of else ""
-        print(f"\rchecked {done:,} of {of:,} parts", end=end, file=sys.stderr, flush=True)
+        write(f"\rchecked {done:,} of {of:,} parts{end}")
 
     return show

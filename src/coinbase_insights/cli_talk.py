@@ -34,7 +34,17 @@ def say(text: str) -> None:
     """Say it in a line."""
     from .show.safe import safe
 
-    print(safe(text), file=sys.stderr, flush=True)
+    write(f"{safe(text)}\n")
+
+
+def write(text: str) -> None:
+    """Write on stderr. Whoever read it may have gone, or its disk be full: that ends no work."""
+    try:
+        print(text, end="", file=sys.stderr, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # What could not be written would be tried again.
+    except OSError:
+        return
 
 
 class Telling:
@@ -62,7 +72,7 @@ class Telling:
         left = (progress.of - progress.done) / rate if rate else 0.0
         text = f"{progress.done:,} of {progress.of:,} {progress.step}, {rate:,.0f}/s, {left:.0f} s left"
         if sys.stderr.isatty():
-            print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
+            write(f"\r\x1b[K{text}")
             self._is_open = True
         else:
             say(text)
@@ -70,7 +80,7 @@ class Telling:
     def end(self) -> None:
         """End the line."""
         if self._is_open:
-            print(file=sys.stderr)
+            write("\n")
 
 
 def lacks(what: str, error: ImportError) -> UsageError:

@@ -20,13 +20,11 @@ from .errors import InsightsError, LockedError, StorageError
 from .exposition import Row
 from .log.segments import Segments
 from .message import Item, Lost, Message, Opened
-from .running import in_background, next_signal, race
+from .running import LATE_AFTER, STALE_AFTER, in_background, next_signal, race
 
 logger = logging.getLogger(__name__)
 
 SYNC_EVERY = 1.0
-STALE_AFTER = 15.0
-"""Seconds without any message after which it is not ready."""
 LAST_LANDING = 1.2
 """Seconds that the lake gets at the end; the rest lands at the next start."""
 CLEAN_EVERY = 3600.0
@@ -85,6 +83,8 @@ class Standing:
     parts: int
     lake_trouble: str
     """Why the lake does not take lines now; empty when it does."""
+    late: float
+    """Seconds that lines have waited for longer than the pace says, while not one has landed."""
 
     @property
     def waiting(self) -> int:
@@ -93,8 +93,9 @@ class Standing:
 
     @property
     def is_ready(self) -> bool:
-        """Whether messages come and are kept."""
-        return self.is_connected and self.heard_ago < STALE_AFTER and not self.is_full
+        """Whether messages come, are kept, and get to where they belong."""
+        is_heard = self.is_connected and self.heard_ago < STALE_AFTER
+        return is_heard and not self.is_full and self.late < LATE_AFTER
 
     def counts(self) -> tuple[Row, ...]:
         """Give what there is to count."""
@@ -113,6 +114,7 @@ class Standing:
             ),
             ("journal_bytes", "gauge", "Size of the journal.", self.journal_bytes),
             ("landed_lines", "gauge", "Offset behind the last line that is in the lake.", self.landed),
+            ("late_seconds", "gauge", "Seconds that lines wait, and none lands, beyond the pace.", round(self.late, 3)),
             ("lake_parts", "gauge", "Data files of the lake's raw table.", self.parts),
         )
 
@@ -129,7 +131,7 @@ class Collect:
         self._journal = journal
         self._landing = landing
         self._pace = pace
-        self._began = self._heard_at = time.monotonic()
+        self._began = self._heard_at = self._landed_at = time.monotonic()
         self._messages = self._connections = 0
         self._here: int | None = None
         """Messages that the open connection has brought; None while there is none."""
@@ -213,12 +215,14 @@ class Collect:
 
     async def _land(self) -> None:
         """Land when there is enough, or when it has waited long enough; a lake that is away is tried again."""
-        landed_at = cleaned_at = time.monotonic()
+        tried_at = cleaned_at = time.monotonic()
         while True:
             now = time.monotonic()
             new = self._journal.durable - self._landed
-            if new >= self._pace.commit_lines or (new and now - landed_at >= self._pace.commit_seconds):
-                landed_at = now
+            if not new:
+                self._landed_at = now
+            if new >= self._pace.commit_lines or (new and now - tried_at >= self._pace.commit_seconds):
+                tried_at = now
                 await self._try(self._land_all)
             if now - cleaned_at >= CLEAN_EVERY:
                 cleaned_at = now
@@ -243,7 +247,7 @@ class Collect:
         self._parts = self._landing.parts
 
     def _has_landed(self, landed: int) -> None:
-        self._landed = landed
+        self._landed, self._landed_at = landed, time.monotonic()
 
     async def _tell(self, tell: Callable[[Standing], None], every: float) -> None:
         while True:
@@ -269,4 +273,5 @@ class Collect:
             landed=self._landed,
             parts=self._parts,
             lake_trouble=self._lake_trouble,
+            late=max(0.0, now - self._landed_at - self._pace.commit_seconds) if journal.durable > self._landed else 0.0,
         )

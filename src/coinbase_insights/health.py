@@ -6,14 +6,20 @@ named: nothing secret is told.
 """
 
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Protocol
+from typing import Any, Protocol
 
 from .exposition import CONTENT_TYPE, Row, exposition
 from .listening import HOST, LOOPBACK, address, own_names
+
+PATIENCE = 5.0
+"""Seconds that whoever asks may take to do so."""
+MOST_ASKING = 50
+"""At once; who comes then is sent away, for what is asked for needs files and sockets itself."""
 
 
 class Health(Protocol):
@@ -37,7 +43,7 @@ def answering(listener: socket.socket, look: Callable[[], Health], host: str = H
     names = own_names(host, port)
 
     class Answers(BaseHTTPRequestHandler):
-        server_version, sys_version = "coinbase_insights", ""
+        server_version, sys_version, timeout = "coinbase_insights", "", PATIENCE
 
         def do_HEAD(self) -> None:
             self._reply()
@@ -60,15 +66,41 @@ def answering(listener: socket.socket, look: Callable[[], Health], host: str = H
         def log_message(self, format: str, *args: object) -> None:
             """Nobody wants a line for each look."""
 
-    server = ThreadingHTTPServer((host, port), Answers, bind_and_activate=False)
-    server.socket.close()
-    server.socket, server.daemon_threads = listener, True
+    server = _Server(listener, Answers)
     threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True).start()
     try:
         yield f"http://{address(host, port)}"
     finally:
         server.shutdown()
         server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    """Answers on a port that is open already; whoever asks badly harms nobody but himself."""
+
+    daemon_threads = True
+
+    def __init__(self, listener: socket.socket, handler: type[BaseHTTPRequestHandler]) -> None:
+        super().__init__(listener.getsockname(), handler, bind_and_activate=False)
+        self.socket.close()
+        self.socket = listener
+        self._places = threading.Semaphore(MOST_ASKING)
+
+    def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - as the library has it
+        if self._places.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - as the library has it
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._places.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - as the library has it
+        if not isinstance(sys.exception(), OSError):  # Who asked has gone, which is nobody's trouble.
+            super().handle_error(request, client_address)
 
 
 def _answer(path: str, health: Health) -> tuple[int, str]:

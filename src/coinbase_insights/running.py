@@ -8,6 +8,10 @@ from contextlib import suppress
 from typing import TypeVar, cast
 
 T = TypeVar("T")
+STALE_AFTER = 15.0
+"""Seconds without any message after which what keeps them is not ready."""
+LATE_AFTER = 300.0
+"""Seconds that messages may wait, and none lands, until it is not ready."""
 SIGNALS = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM", signal.SIGHUP: "SIGHUP"}
 
 

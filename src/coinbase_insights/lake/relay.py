@@ -10,16 +10,13 @@ from typing import NamedTuple
 from ..errors import StorageError
 from ..exposition import Row
 from ..log.kafka import Address, Reader
+from ..running import LATE_AFTER, STALE_AFTER
 from .raw import Raw
 from .rows import GROUP_LINES
 from .tail import GROUP_BYTES, Tail
 
 logger = logging.getLogger(__name__)
 
-STALE_AFTER = 15.0
-"""Seconds without any message after which it is not ready."""
-LATE_AFTER = 300.0
-"""Seconds that a message may wait for the lake before it is not ready."""
 WAIT = 0.5
 """Seconds to wait for messages at once."""
 CLEAN_EVERY = 3600.0
@@ -36,7 +33,7 @@ class Relayed(NamedTuple):
     heard_ago: float
     """Seconds since the last message of the exchange, or since the start."""
     late: float
-    """Seconds since all that was read was in the lake, while there is something that is not."""
+    """Seconds since all that was read was in the lake, while there is something that is not, beyond the pace."""
 
     @property
     def is_ready(self) -> bool:
@@ -61,6 +58,8 @@ class Relay:
         self._where, self._clean_every = where, clean_every
         self._tail = Tail(raw, f"{where.topic}/0")
         self._reader = Reader(where)
+        self._pace = 0.0
+        """Seconds between two commits."""
         self._whole_at = self._heard_at = self._cleaned_at = time.monotonic()
         self._take_up()
         self._is_taken_up = True
@@ -97,7 +96,7 @@ class Relay:
         """Tell how it stands."""
         now = time.monotonic()
         is_whole = self._is_taken_up and not self._lines and not self._waits
-        late = 0.0 if is_whole else now - self._whole_at
+        late = 0.0 if is_whole else max(0.0, now - self._whole_at - self._pace)
         return Relayed(self.landed, len(self._lines), now - self._heard_at, late)
 
     def step(self, commit_seconds: float) -> None:
@@ -105,7 +104,7 @@ class Relay:
 
         Raises StorageError when that cannot be; the next call begins again where the lake ends.
         """
-        was_well, self._is_taken_up = self._is_taken_up, False
+        was_well, self._is_taken_up, self._pace = self._is_taken_up, False, commit_seconds
         if not was_well:
             self._tail.refresh()
             self._take_up()
