@@ -95,7 +95,8 @@ class Broker:
 
     def make_anew(self, where: Address) -> None:
         """Remove a topic, and make another one of its name."""
-        for done in AdminClient(self.client).delete_topics([where.topic]).values():
+        admin = AdminClient(self.client)
+        for done in admin.delete_topics([where.topic]).values():
             done.result()
         self.topic(where.topic)
 

@@ -79,7 +79,7 @@ def test_a_connection_string_is_taken_where_one_is_given(monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("servers", ["127.0.0.1:9092", "desk.servicebus.windows.net.example.com:9093", "kafka:9093"])
 def test_no_other_broker_is_shown_who_we_are(servers: str, told: Identity) -> None:
-    assert client(Address(servers, "raw")) == {"bootstrap.servers": servers}
+    assert client(Address(servers, "raw")) == {"bootstrap.servers": servers, "log_level": 2}
     assert told.asked == []
 
 

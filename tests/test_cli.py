@@ -381,3 +381,30 @@ def test_a_broker_that_is_not_there_does_not_hold_up_the_end(command: tuple[str,
     words = (*PROGRAM, *command, "--from", "kafka://127.0.0.1:1/raw", "--for", "0.5s")
     done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=8)  # the broker would get 10 s
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "run --from {}",
+        "serve --from {}",
+        "serve --lake {}",
+        "simulate {}",
+        "verify {}",
+        "verify {} --repair",
+        "gaps {}",
+        "build {}",
+        "sql {} select",
+        "publish {} --to duckdb:///{}",
+        "ingest -p ETH-USD --to {} --url ws://127.0.0.1:1",
+        "ingest -p ETH-USD --to here --journal {} --url ws://127.0.0.1:1",
+        "backtest {}",
+        "train {}",
+        "run --model {} --demo",
+        "run --record {} --url ws://127.0.0.1:1 -p ETH-USD",
+    ],
+)
+def test_row_31_a_path_that_cannot_even_be_looked_at_is_said(words: str, tmp_path: Path) -> None:
+    typed = words.format(*["x" * 300] * 2).split(" ")
+    done = subprocess.run([*PROGRAM, *typed], capture_output=True, text=True, check=False, cwd=tmp_path, timeout=60)
+    assert (done.returncode in (2, 3, 4), "Traceback" in done.stderr, "error: " in done.stderr) == (True, False, True)

@@ -20,7 +20,7 @@ import typer
 from . import __version__, cli_build, cli_lake, cli_models, cli_publish, cli_serve, settings
 from .cli_talk import chosen_model, leave_stdout, say, say_problem
 from .cli_watch import TOPIC, Watching, kept, market_speed, refuse_group, refuse_untraded, refuse_with, topic, typed
-from .errors import InsightsError, UnknownProductError, UsageError
+from .errors import InsightsError, StorageError, UnknownProductError, UsageError
 from .options import (
     Channel,
     ChosenForecasterOption,
@@ -283,10 +283,7 @@ def main() -> None:
     except BrokenPipeError:
         leave_stdout()
     except OSError as error:
-        if error.errno not in FULL:
-            raise
-        leave_stdout()
-        _fail(f"stdout cannot be written: {error.strerror}.", "", 1)
+        _fail_of_the_system(error)
     except KeyboardInterrupt:
         sys.exit(130)
 
@@ -304,6 +301,16 @@ def _can_be_typed(word: str) -> bool:
         return b"\0" not in os.fsencode(word)
     except UnicodeEncodeError:
         return False
+
+
+def _fail_of_the_system(error: OSError) -> NoReturn:
+    """Say which path may not even be looked at, or that stdout takes no more. Raises anything else."""
+    if error.filename is not None:
+        _fail(f"{error.filename} cannot be used: {error.strerror}.", "", StorageError.exit_code)
+    if error.errno not in FULL:
+        raise error
+    leave_stdout()
+    _fail(f"stdout cannot be written: {error.strerror}.", "", 1)
 
 
 def _fail(message: str, hint: str, exit_code: int) -> NoReturn:

@@ -59,7 +59,7 @@ def client(where: Address) -> dict[str, Any]:
 
     Event Hubs wants TLS, and to know who we are (learn.microsoft.com/azure/event-hubs/apache-kafka-configurations).
     """
-    told: dict[str, Any] = {"bootstrap.servers": where.servers}
+    told: dict[str, Any] = {"bootstrap.servers": where.servers, "log_level": 2}  # What matters we say ourselves, once.
     namespace = _EVENT_HUBS(where.servers)
     if namespace is None:
         return told
