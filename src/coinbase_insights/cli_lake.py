@@ -196,22 +196,11 @@ def _relay(source: str, to: str, commit_seconds: float, seconds: float | None, p
         from .log.kafka import address
     except ImportError as error:
         raise lacks("ingest --from", error) from error
-    from .running import next_signal
-
     work = Relay(address(source), Raw(to, create=True))
-    ends_at = None if seconds is None else time.monotonic() + seconds
-
-    async def run() -> None:
-        signalled = asyncio.create_task(next_signal())
-
-        def ended() -> bool:
-            return signalled.done() or (ends_at is not None and time.monotonic() >= ends_at)
-
-        await relay(work, commit_seconds, ended, lambda landed: say(f"{now()} {landed:,} messages in the lake"), 10.0)
-        signalled.cancel()
-
     with probe.answered(work.standing):
-        asyncio.run(run())
+        asyncio.run(
+            relay(work, commit_seconds, seconds, lambda landed: say(f"{now()} {landed:,} messages in the lake"))
+        )
 
 
 def verify(

@@ -20,13 +20,11 @@ from .errors import InsightsError, LockedError, StorageError
 from .exposition import Row
 from .log.segments import Segments
 from .message import Item, Lost, Message, Opened
-from .running import LATE_AFTER, STALE_AFTER, in_background, next_signal, race
+from .running import LAST_LANDING, LATE_AFTER, STALE_AFTER, in_background, next_signal, race
 
 logger = logging.getLogger(__name__)
 
 SYNC_EVERY = 1.0
-LAST_LANDING = 1.2
-"""Seconds that the lake gets at the end; the rest lands at the next start."""
 CLEAN_EVERY = 3600.0
 
 

@@ -12,6 +12,8 @@ STALE_AFTER = 15.0
 """Seconds without any message after which what keeps them is not ready."""
 LATE_AFTER = 300.0
 """Seconds that messages may wait, and none lands, until it is not ready."""
+LAST_LANDING = 1.2
+"""Seconds that the lake gets at the end; the rest lands at the next start."""
 SIGNALS = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM", signal.SIGHUP: "SIGHUP"}
 
 

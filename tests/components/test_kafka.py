@@ -25,6 +25,7 @@ from coinbase_insights.log.segments import Segments
 from coinbase_insights.log.sending import Sending, following
 from coinbase_insights.log.topic_line import item_of
 from coinbase_insights.message import Item, Lost, Message, Opened, Unstored
+from coinbase_insights.running import race
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -221,17 +222,21 @@ def test_a_lander_waits_for_a_lake_that_is_away_and_lands_each_message_once(topi
     (lake / "raw").rename(tmp_path / "away")
     (lake / "raw").touch()  # Nothing can be written below a file.
 
-    def ended() -> bool:
-        if len(told) == 3:
+    def tell(landed: int) -> None:
+        told.append(landed)
+        if len(told) == 30:
             assert not work.standing().landed
             (lake / "raw").unlink()
             (tmp_path / "away").rename(lake / "raw")
-        return work.landed == len(items) or len(told) > 40
 
-    asyncio.run(relay(work, 0.1, ended, told.append, 0.0))
+    async def all_landed() -> None:
+        while work.landed < len(items):
+            await asyncio.sleep(0.01)
+
+    asyncio.run(race((relay(work, 0.1, None, tell, 0.05), all_landed()), 30))
 
     assert list(collected(str(lake))) == items
-    assert len(told) > 3
+    assert len(told) > 30
 
 
 def test_a_lander_whose_lake_takes_nothing_is_late_since_it_took_the_last(topic: Address, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import re
 import shutil
 import socket
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from itertools import pairwise
@@ -252,7 +253,9 @@ def test_a_page_that_nobody_sees_has_no_line_and_shows_nothing_as_current(seen: 
     expect(page.locator("#word")).to_have_text("■ PAUSED")
     assert page.locator("#best_bid").inner_text() == "—"
     assert page.title().startswith("■ PAUSED")
-    assert b"coinbase_insights_viewers 0\n" in site.ask("/metrics")[2]
+    deadline = time.monotonic() + 10
+    while b"coinbase_insights_viewers 0\n" not in site.ask("/metrics")[2]:
+        assert time.monotonic() < deadline
 
     _hide(page, "false")
     expect(page.locator("#best_bid")).to_have_text(re.compile(r"[0-9]"))

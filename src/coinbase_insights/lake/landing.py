@@ -93,6 +93,7 @@ class Later:
         """Ask nobody yet."""
         self._lake, self._journal = lake, journal
         self._landing: Landing | None = None
+        self._lock = threading.Lock()
         self._oldest = segments(journal)[0][0]
 
     @property
@@ -107,8 +108,9 @@ class Later:
 
     def land(self, until: int, told: Callable[[int], None] = lambda _: None) -> None:
         """Land as `Landing` does. Raises StorageError while the lake is away, or when the journal is not its own."""
-        if self._landing is None:
-            self._landing = landing_of(Raw(self._lake, create=True), self._journal, until)
+        with self._lock:  # A call that nobody waits for any more may still be at work.
+            if self._landing is None:
+                self._landing = landing_of(Raw(self._lake, create=True), self._journal, until)
         self._landing.land(until, told)
 
     def clean(self) -> None:

@@ -2,15 +2,17 @@
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import NamedTuple
 
 from ..errors import StorageError
 from ..exposition import Row
 from ..log.kafka import Address, Reader
-from ..running import LATE_AFTER, STALE_AFTER
+from ..running import LAST_LANDING, LATE_AFTER, STALE_AFTER, in_background, next_signal, race
 from .raw import Raw
 from .rows import GROUP_LINES
 from .tail import GROUP_BYTES, Tail
@@ -18,7 +20,9 @@ from .tail import GROUP_BYTES, Tail
 logger = logging.getLogger(__name__)
 
 WAIT = 0.5
-"""Seconds to wait for messages at once."""
+"""Seconds to wait for messages at once, and before the first new try."""
+LONGEST_PAUSE = 10.0
+"""Seconds between two tries, where one after the other fails."""
 CLEAN_EVERY = 3600.0
 """Seconds between two looks for files that nobody needs any more."""
 
@@ -56,6 +60,8 @@ class Relay:
     def __init__(self, where: Address, raw: Raw, clean_every: float = CLEAN_EVERY) -> None:
         """Look where the lake ends. Raises StorageError when that is behind the end of the topic."""
         self._where, self._clean_every = where, clean_every
+        self._lock = threading.Lock()
+        """A step that nobody waits for any more may still be at work at the end."""
         self._tail = Tail(raw, f"{where.topic}/0")
         self._reader = Reader(where)
         self._pace = 0.0
@@ -104,6 +110,10 @@ class Relay:
 
         Raises StorageError when that cannot be; the next call begins again where the lake ends.
         """
+        with self._lock:
+            self._step(commit_seconds)
+
+    def _step(self, commit_seconds: float) -> None:
         was_well, self._is_taken_up, self._pace = self._is_taken_up, False, commit_seconds
         if not was_well:
             self._tail.refresh()
@@ -137,31 +147,43 @@ class Relay:
 
     def close(self) -> None:
         """Land what was read, if that can be, and let go of the broker."""
-        if self._is_taken_up:
-            with suppress(StorageError):
-                self.commit()
-        self._reader.close()
+        with self._lock:
+            if self._is_taken_up:
+                with suppress(StorageError):
+                    self.commit()
+            self._reader.close()
 
 
 async def relay(
-    work: Relay, commit_seconds: float, ended: Callable[[], bool], tell: Callable[[int], None], tell_every: float
+    work: Relay, commit_seconds: float, seconds: float | None, tell: Callable[[int], None], tell_every: float = 10.0
 ) -> None:
-    """Go on until `ended` says so, and wait for a lake or a broker that is away; `tell` hears how far it has come.
+    """Go on for so long, or until a signal, and wait for a lake or a broker that is away.
 
-    Raises LockedError where another process writes the lake.
+    `tell` hears how far it has come. Raises LockedError where another process writes the lake.
     """
-    told_at, trouble = 0.0, ""
-    while not ended():
+    try:
+        await race((next_signal(), _steps(work, commit_seconds), _telling(work, tell, tell_every)), seconds)
+    finally:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(in_background(work.close), LAST_LANDING)
+        tell(work.landed)
+
+
+async def _steps(work: Relay, commit_seconds: float) -> None:
+    trouble, pause = "", WAIT
+    while True:
         try:
-            await asyncio.to_thread(work.step, commit_seconds)
-            trouble = ""
+            await in_background(partial(work.step, commit_seconds))
+            trouble, pause = "", WAIT
         except StorageError as error:
             if error.message != trouble:
                 logger.error("%s It is tried again.", error.message)
             trouble = error.message
-            await asyncio.sleep(WAIT)
-        if time.monotonic() - told_at >= tell_every:
-            told_at = time.monotonic()
-            tell(work.landed)
-    await asyncio.to_thread(work.close)
-    tell(work.landed)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+
+async def _telling(work: Relay, tell: Callable[[int], None], every: float) -> None:
+    while True:
+        tell(work.landed)
+        await asyncio.sleep(every)
