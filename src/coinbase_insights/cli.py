@@ -39,6 +39,7 @@ from .options import (
     SourceOption,
     UrlOption,
 )
+from .running import end_at_signals
 
 if TYPE_CHECKING:
     from .message import Item
@@ -264,7 +265,7 @@ app.command()(cli_serve.serve)
 def main() -> None:
     """Run the command line; the only place that prints an error and exits."""
     if os.getpid() == 1:  # The system tells the first process of a container only what it asks to hear.
-        signal.signal(signal.SIGTERM, lambda number, _: os._exit(128 + number))
+        end_at_signals({signal.SIGTERM: 128 + signal.SIGTERM})
     if sys.stdout is None:
         _fail("There is no stdout to write to.", "Send it to /dev/null if it is not wanted.", UsageError.exit_code)
     if not all(_can_be_typed(word) for word in sys.argv):

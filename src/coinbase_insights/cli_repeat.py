@@ -1,7 +1,5 @@
 """For commands that run for months: work done again and again, and answers to whoever asks how it stands."""
 
-import os
-import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +10,7 @@ from . import settings
 from .cli_talk import say, say_problem
 from .errors import InsightsError, UsageError
 from .listening import HOST, listen
-from .running import SIGNALS
+from .running import SIGNALS, end_at_signals
 
 if TYPE_CHECKING:
     from .exposition import Row
@@ -114,8 +112,7 @@ class Repeating(NamedTuple):
             work()
             return
         runs = Runs(self.every)
-        for number in SIGNALS:
-            signal.signal(number, lambda *_: os._exit(0))  # It has ended as asked, wherever it was.
+        end_at_signals(dict.fromkeys(SIGNALS, 0))  # It has ended as asked.
         with self.probe.answered(lambda: runs):
             while True:
                 begun, pause = time.monotonic(), self.every

@@ -1,9 +1,11 @@
 """What every command that runs for long needs: to hear that it should end, and to do slow work beside the loop."""
 
 import asyncio
+import os
 import signal
+import socket
 import threading
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import suppress
 from typing import TypeVar, cast
 
@@ -15,6 +17,24 @@ LATE_AFTER = 300.0
 LAST_LANDING = 1.2
 """Seconds that the lake gets at the end; the rest lands at the next start."""
 SIGNALS = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM", signal.SIGHUP: "SIGHUP"}
+
+
+def end_at_signals(exit_codes: Mapping[int, int]) -> None:
+    """From now on, end the program with one of these codes at a signal, wherever it is.
+
+    It may be in a library that does not come back for minutes, and until then Python calls no handler of ours.
+    """
+    heard, told = socket.socketpair()
+    told.setblocking(False)
+    for number in exit_codes:
+        signal.signal(number, lambda *_: None)  # With one, its number is written at once, whatever Python does.
+    signal.set_wakeup_fd(told.fileno(), warn_on_full_buffer=False)
+
+    def wait() -> None:
+        with told:
+            os._exit(exit_codes[heard.recv(1)[0]])
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 async def next_signal() -> str:
