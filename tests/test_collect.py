@@ -17,7 +17,7 @@ from urllib.error import HTTPError
 
 import pytest
 
-from coinbase_insights import health
+from coinbase_insights import cli_lake, health
 from coinbase_insights.collect import Collect, Pace, Standing
 from coinbase_insights.errors import StorageError
 from coinbase_insights.exposition import exposition
@@ -355,6 +355,24 @@ def test_row_33_a_collector_that_starts_while_the_lake_is_away_keeps_what_comes_
     assert "It is tried again; the journal takes what comes." in while_away.stderr
     report = verify(str(lake), journal)
     assert (report.is_whole, report.connections >= 3) == (True, True)
+
+
+def test_a_lake_that_says_nothing_is_away_like_one_that_refuses(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with closing(Segments(tmp_path)) as segments:
+        segments.write(message(0))
+        segments.sync()
+    monkeypatch.setattr(cli_lake, "PATIENCE", 0.5)
+    with listen("127.0.0.1", 0) as store:
+        settings = {"ENDPOINT_URL": f"http://127.0.0.1:{store.getsockname()[1]}", "ALLOW_HTTP": "true"}
+        for name, value in (settings | {"ACCESS_KEY_ID": "a", "SECRET_ACCESS_KEY": "b"}).items():
+            monkeypatch.setenv(f"AWS_{name}", value)
+        kept, later = cli_lake._opened("s3://bucket/lake", tmp_path, None)
+        with pytest.raises(StorageError, match="does not answer"):
+            cli_lake._opened("s3://bucket/lake", tmp_path / "new", None)
+    kept.close()
+    assert (kept.end, later.landed) == (1, 0)
 
 
 def test_a_lake_that_comes_back_is_landed_in_only_by_the_journal_that_is_its_own(tmp_path: Path) -> None:

@@ -127,7 +127,7 @@ def test_nothing_is_set_aside_where_the_channel_is_another(walk: list[Item], tmp
     assert not (tmp_path / "_aside").exists()
 
 
-def test_it_is_ready_until_no_run_has_ended_well_for_three_times_the_length_between_two() -> None:
+def test_it_is_ready_until_no_run_has_ended_well_or_got_on_for_three_times_the_length_between_two() -> None:
     times = [100.0]
     runs = Runs(60.0, clock=lambda: times[-1])
 
@@ -139,4 +139,7 @@ def test_it_is_ready_until_no_run_has_ended_well_for_three_times_the_length_betw
     assert [is_ready(279.0), is_ready(280.0)] == [True, False]
     runs.end(is_well=True)
     assert [is_ready(459.0), is_ready(460.0)] == [True, False]
+    times.append(470.0)
+    runs.move()
+    assert [is_ready(649.0), is_ready(650.0)] == [True, False]
     assert ("failed_runs_total", 1) in [(name, value) for name, _, _, value in runs.counts()]

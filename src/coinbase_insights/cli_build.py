@@ -89,8 +89,8 @@ def build(
         for done in set_aside(lake, BUILT):
             say(done)
 
-    def go_on() -> None:
-        told = Telling()
+    def go_on(moved: "Callable[[], None]") -> None:
+        told = Telling(moved)
         try:
             made = read_quotes(lake, channel, log, told.tell) | fold(lake, begun_with, told.tell)
         finally:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,9 +32,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from .collect import Delivery, Standing
+    from .lake.raw import Raw
     from .log.segments import Segments
 
 
+PATIENCE = 20.0
+"""Seconds that a lake gets to answer at the start; what comes meanwhile is lost."""
 JournalOption = Annotated[
     Path | None,
     typer.Option("--journal", metavar="PATH", show_default="LAKE/journal", help="The folder of the journal."),
@@ -149,10 +153,9 @@ def _opened(to: str, folder: Path, most_bytes: int | None) -> "tuple[Segments, D
         begin = None if folder.is_dir() and segments(folder) else following(where)
         return _segments(folder, begin, most_bytes), Sending(where, folder)
     from .lake.landing import LOG, Later, landing_of
-    from .lake.raw import Raw
 
     try:
-        raw = Raw(to, create=True)
+        raw = _raw(to)
         landed = raw.landed(LOG)
     except DamagedError:
         raise
@@ -167,6 +170,17 @@ def _opened(to: str, folder: Path, most_bytes: int | None) -> "tuple[Segments, D
     except StorageError:
         kept.close()
         raise
+
+
+def _raw(lake: str) -> "Raw":
+    """Open a lake, or make it. Raises StorageError, also where it says nothing for long."""
+    from .lake.raw import Raw
+    from .running import within
+
+    try:
+        return within(PATIENCE, partial(Raw, lake, create=True))
+    except TimeoutError as error:
+        raise StorageError(f"{lake} does not answer.", "Is it the right address, and is the store up?") from error
 
 
 def _segments(folder: Path, landed: int | None, most_bytes: int | None) -> "Segments":

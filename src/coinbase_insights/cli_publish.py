@@ -1,13 +1,16 @@
 """The command that copies tables of a lake into a warehouse. What it needs is imported when it is called."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .cli_repeat import Repeating
 from .cli_talk import Telling, lacks, say
 from .options import EveryOption, HealthHostOption, HealthPortOption, LakeArgument
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class PublishedTable(StrEnum):
@@ -48,8 +51,8 @@ def publish(
     address = Address.parse(to)
     wanted = [declared for declared in TABLES if table is None or declared.name in table]
 
-    def go_on() -> None:
-        told = Telling()
+    def go_on(moved: "Callable[[], None]") -> None:
+        told = Telling(moved)
         try:
             sent = send(lake, address, wanted, told.tell)
         except ImportError as error:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .health import Health
 
 PATIENCE = 3
-"""For so many times the length between two runs it is ready without one that ended well."""
+"""For so many times the length between two runs it is ready without one that ended well, or got on."""
 LEAST = 0.1
 """Seconds from the beginning of a run to that of the next; more often nobody could follow what is said."""
 SOON = 60.0
@@ -58,32 +58,34 @@ class Runs:
     def __init__(self, every: float, clock: Callable[[], float] = time.monotonic) -> None:
         """None has ended; the next is begun each `every` seconds."""
         self._every, self._clock = every, clock
-        self._well_at = clock()
+        self._well_at = self._moved_at = clock()
         self.well = self.failed = 0
 
     def end(self, *, is_well: bool) -> None:
         """One has ended."""
         if is_well:
             self.well += 1
-            self._well_at = self._clock()
+            self._well_at = self._moved_at = self._clock()
         else:
             self.failed += 1
 
+    def move(self) -> None:
+        """One has come further: a long one, such as the first, may take longer than the time between two."""
+        self._moved_at = self._clock()
+
     @property
     def is_ready(self) -> bool:
-        """Whether one ended well not long ago, or may still do so."""
-        return self._since() < PATIENCE * self._every
+        """Whether one ended well not long ago, or is getting on."""
+        return self._clock() - self._moved_at < PATIENCE * self._every
 
     def counts(self) -> "list[Row]":
         """Give what there is to count."""
+        since = round(self._clock() - self._well_at, 1)
         return [
             ("runs_total", "counter", "Runs that ended well.", self.well),
             ("failed_runs_total", "counter", "Runs that failed; each is tried again.", self.failed),
-            ("seconds_since_run", "gauge", "Since one ended well, or since the start.", round(self._since(), 1)),
+            ("seconds_since_run", "gauge", "Since one ended well, or since the start.", since),
         ]
-
-    def _since(self) -> float:
-        return self._clock() - self._well_at
 
 
 class Repeating(NamedTuple):
@@ -103,13 +105,13 @@ class Repeating(NamedTuple):
             raise UsageError(f"--every {every} is too often.", f"Write {LEAST:g}s or more, such as 1m or 1h.")
         return cls(seconds, Probe.typed(host, port))
 
-    def do(self, work: Callable[[], None]) -> None:
-        """Do it; it may be killed at any moment.
+    def do(self, work: Callable[[Callable[[], None]], None]) -> None:
+        """Do it; it may be killed at any moment. It is given what to call whenever it has come further.
 
         Raises what the work raises when it is done once; else UsageError alone, for other errors may be gone next time.
         """
         if self.every is None:
-            work()
+            work(lambda: None)
             return
         runs = Runs(self.every)
         end_at_signals(dict.fromkeys(SIGNALS, 0))  # It has ended as asked.
@@ -117,7 +119,7 @@ class Repeating(NamedTuple):
             while True:
                 begun, pause = time.monotonic(), self.every
                 try:
-                    work()
+                    work(runs.move)
                     runs.end(is_well=True)
                 except UsageError:
                     raise

@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from .errors import UsageError
@@ -50,8 +51,9 @@ def write(text: str) -> None:
 class Telling:
     """Says on stderr how far a build or publishing has come, how fast it is, and how long it will take."""
 
-    def __init__(self) -> None:
-        """The clock starts now."""
+    def __init__(self, moved: Callable[[], None]) -> None:
+        """The clock starts now; `moved` is called at each step, however seldom anything is said."""
+        self._moved = moved
         self._step = ""
         self._first = 0
         self._began = self._said_at = time.monotonic()
@@ -62,6 +64,7 @@ class Telling:
     def tell(self, progress: "Progress") -> None:
         """Hear how far it has come."""
         now = time.monotonic()
+        self._moved()
         self.late += progress.late
         if progress.step != self._step:
             self._step, self._first, self._began = progress.step, progress.begun, now - progress.seconds

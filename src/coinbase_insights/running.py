@@ -83,6 +83,16 @@ async def race(works: Iterable[Coroutine[object, object, object]], seconds: floa
             raise result
 
 
+def within(seconds: float, work: Callable[[], T]) -> T:
+    """Do blocking work, but wait for it no longer than that. Raises what it raises, and TimeoutError."""
+
+    async def wait() -> T:
+        async with asyncio.timeout(seconds):
+            return await in_background(work)
+
+    return asyncio.run(wait())
+
+
 async def in_background(work: Callable[[], T]) -> T:
     """Run blocking work in a thread that does not hold up the end of the program."""
     loop = asyncio.get_running_loop()
