@@ -1,7 +1,9 @@
 """The service: from a real socket into a journal and a lake, with signals, health and an exchange that misbehaves."""
 
 import asyncio
+import errno
 import json
+import os
 import signal
 import socket
 import struct
@@ -327,6 +329,24 @@ def test_a_journal_that_a_power_cut_has_damaged_is_set_aside_and_collecting_goes
     report = verify(str(tmp_path), tmp_path / "journal")
     assert report.faults == []
     assert [gap.messages for gap in report.gaps if gap.messages] == [5]
+
+
+def test_a_journal_is_mended_where_a_file_has_no_second_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with closing(Segments(tmp_path / "journal")) as segments:
+        segments.write(message(7))
+        segments.sync()
+    path = next((tmp_path / "journal").glob("*.rec"))
+    path.write_bytes(damaged := path.read_bytes().replace(b'"sequence":7', b'"sequence":8'))
+
+    def link(*_: object) -> None:
+        raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+
+    monkeypatch.setattr(os, "link", link)
+    assert len(list(mend(tmp_path / "journal", None, tmp_path / "aside"))) == 1
+
+    assert (tmp_path / "aside" / path.name).read_bytes() == damaged
+    with closing(Segments(tmp_path / "journal")) as segments:
+        assert segments.end == 1
 
 
 def test_verify_repair_ends_with_0_once_it_is_whole(tmp_path: Path) -> None:

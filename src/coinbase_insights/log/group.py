@@ -159,28 +159,31 @@ class Group:
 
     def keep(self, shares: Iterable[int]) -> None:
         """Write the sets of these shares of ours, and commit them. What cannot be kept now, is kept the next time."""
-        for share in sorted(shares):
-            remembered = self._remember(share)
-            begins = self._write_set(share, remembered.data)
-            if begins is not None:
-                self._commit({share: begins}, remembered.offset)
-                self._begins[share] = begins
+        remembered = {share: self._remember(share) for share in sorted(shares)}
+        for share, begins in self._write({share: each.data for share, each in remembered.items()}).items():
+            self._commit({share: begins}, remembered[share].offset)
+            self._begins[share] = begins
 
-    def _write_set(self, share: int, data: bytes) -> int | None:
-        """Give the offset at which it begins; None when the broker did not take it in time."""
+    def _write(self, sets: dict[int, bytes]) -> dict[int, int]:
+        """Give the offsets at which the sets of shares begin, of those that the broker took in time."""
+        taken: dict[int, list[int]] = {share: [] for share in sets}
+        counts = {share: self._produce(share, data, taken[share]) for share, data in sets.items()}
+        self._producer.flush(PATIENCE)
+        return {share: min(taken[share]) for share, count in counts.items() if len(taken[share]) == count}
+
+    def _produce(self, share: int, data: bytes, taken: list[int]) -> int:
+        """Send the parts of a set, and give how many there are; `taken` gets the offset of each that is there."""
         packed, name = zlib.compress(data, 1), token_hex(8)
         parts = [packed[start : start + PART] for start in range(0, len(packed), PART)]
-        offsets: list[int] = []
 
         def acknowledged(error: KafkaError | None, message: Message) -> None:
             if error is None:
-                offsets.append(int(message.offset() or 0))
+                taken.append(int(message.offset() or 0))
 
         for number, part in enumerate(parts):
             key = f"{name} {number} {len(parts)}"
             self._producer.produce(self._where.topic, part, key, share, acknowledged)
-        self._producer.flush(PATIENCE)
-        return min(offsets) if len(offsets) == len(parts) else None
+        return len(parts)
 
     def close(self) -> None:
         """Keep what is ours, and leave, so that others take it over at once."""

@@ -3,7 +3,9 @@
 Offsets stay: where there was a line that cannot be trusted any more, there is one that says so. Nothing is removed.
 """
 
+import errno
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from zlib import crc32
@@ -14,6 +16,8 @@ from .journal import SUM, encode
 from .segment_reader import read_block, sealed, unsealed
 from .segments import is_line, is_sum, segment_path, segments, sum_of, sync_path, take_lock, vouches
 
+NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS)
+"""What a file system says that knows no second name of a file, such as SMB, on which Azure keeps /home."""
 LARGEST_BLOCK = 10_000
 """Lines that say of damage, vouched for at once."""
 
@@ -170,6 +174,12 @@ def _copy_aside(path: Path, aside: Path) -> Path:
             return to
         number += 1
         to = aside / f"{path.stem}-{number}{path.suffix}"
-    os.link(path, to)
+    try:
+        os.link(path, to)
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        shutil.copyfile(path, to)
+        sync_path(to)
     sync_path(aside)
     return to
