@@ -444,6 +444,32 @@ def test_collecting_goes_on_though_the_last_line_that_landed_is_damaged_in_the_j
     assert [item.received_at for item in collected(lake)] == list(range(51))
 
 
+def test_it_answers_that_it_is_there_and_not_ready_while_it_opens_what_it_needs(tmp_path: Path) -> None:
+    with listen("127.0.0.1", 0) as store:
+        settings = {"ENDPOINT_URL": f"http://127.0.0.1:{store.getsockname()[1]}", "ALLOW_HTTP": "true"}
+        settings |= {"ACCESS_KEY_ID": "a", "SECRET_ACCESS_KEY": "b"}
+        words = [
+            "ingest",
+            "-p",
+            "ETH-USD",
+            "--to",
+            "s3://bucket/lake",
+            "--journal",
+            str(tmp_path),
+            "--health-port",
+            "0",
+        ]
+        environment = {**os.environ, **{f"AWS_{name}": value for name, value in settings.items()}}
+        with subprocess.Popen([*PROGRAM, *words], stderr=subprocess.PIPE, text=True, env=environment) as process:
+            assert process.stderr is not None
+            url = process.stderr.readline().split(" ")[-1].strip()
+            with urllib.request.urlopen(f"{url}/healthz") as answer:
+                assert answer.status == 200
+            with pytest.raises(HTTPError, match="503"):
+                urllib.request.urlopen(f"{url}/readyz")
+            process.kill()
+
+
 def test_a_port_that_is_taken_is_said_before_anything_is_made(tmp_path: Path) -> None:
     with listen("127.0.0.1", 0) as taken:
         port = str(taken.getsockname()[1])

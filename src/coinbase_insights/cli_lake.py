@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from . import settings
-from .cli_repeat import Probe, now
+from .cli_repeat import Opening, Probe, now
 from .cli_talk import lacks, say, write
 from .cli_watch import TOPIC, typed
 from .errors import DamagedError, StorageError, UsageError
@@ -111,18 +111,16 @@ def ingest(
     live = Feed(address, names, dialect=dialect, channel=channel or Channel.TICKER_BATCH)
     try:
         from .collect import Collect, Pace
-
-        kept, delivery = _opened(to, folder, most_bytes)
     except ImportError as error:
         raise lacks("ingest", error) from error
-    if kept.torn_bytes:
-        say(f"the last line was torn by a crash: {kept.torn_bytes} bytes are dropped")
     pace = Pace(commit_seconds=commit_seconds, fsync_always=fsync_always)
     if to.startswith(TOPIC):
         pace = Pace(commit_seconds=0.2, commit_lines=1, fsync_always=fsync_always)
-    collect = Collect(kept, delivery, pace)
     tell = _tell_json if output is ListFormat.JSON else _tell
-    with probe.answered(collect.standing):
+    health = Opening()
+    with probe.answered(health):
+        collect = Collect(*_opened(to, folder, most_bytes), pace)
+        health.look = collect.standing
         asyncio.run(collect.run(live.items(), seconds, tell))
 
 
@@ -143,6 +141,16 @@ def _products(named: tuple[str, ...], address: str, feed: FeedName, *, is_new: b
 
 def _opened(to: str, folder: Path, most_bytes: int | None) -> "tuple[Segments, Delivery]":
     """Open the journal, and where its lines go: a lake, or a topic."""
+    try:
+        kept, delivery = _opened_both(to, folder, most_bytes)
+    except ImportError as error:
+        raise lacks("ingest", error) from error
+    if kept.torn_bytes:
+        say(f"the last line was torn by a crash: {kept.torn_bytes} bytes are dropped")
+    return kept, delivery
+
+
+def _opened_both(to: str, folder: Path, most_bytes: int | None) -> "tuple[Segments, Delivery]":
     from .log.segments import segments
 
     if to.startswith(TOPIC):
@@ -210,8 +218,10 @@ def _relay(source: str, to: str, commit_seconds: float, seconds: float | None, p
         from .log.kafka import address
     except ImportError as error:
         raise lacks("ingest --from", error) from error
-    work = Relay(address(source), Raw(to, create=True))
-    with probe.answered(work.standing):
+    health = Opening()
+    with probe.answered(health):
+        work = Relay(address(source), Raw(to, create=True))
+        health.look = work.standing
         asyncio.run(
             relay(work, commit_seconds, seconds, lambda landed: say(f"{now()} {landed:,} messages in the lake"))
         )

@@ -52,6 +52,22 @@ class Probe(NamedTuple):
             yield
 
 
+class Opening:
+    """How a service stands that opens what it needs, which may take minutes: it is there, and not ready."""
+
+    is_ready = False
+    look: "Callable[[], Health] | None" = None
+    """Tells how it stands, once it is open."""
+
+    def __call__(self) -> "Health":
+        """Tell how it stands now."""
+        return self if self.look is None else self.look()
+
+    def counts(self) -> "tuple[Row, ...]":
+        """Give nothing: there is nothing to count yet."""
+        return ()
+
+
 class Runs:
     """How work stands that is done again and again."""
 
