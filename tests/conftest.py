@@ -11,9 +11,9 @@ from hypothesis import settings
 from broker import broker
 from identity import told
 from lakes import built, walk, walked
-from site_of import site
+from site_of import silent_store, site
 
-__all__ = ["broker", "built", "site", "told", "walk", "walked"]
+__all__ = ["broker", "built", "silent_store", "site", "told", "walk", "walked"]
 
 IN_CI = os.environ.get("CI") == "true"
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"

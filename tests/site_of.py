@@ -71,6 +71,17 @@ def serving(*words: str, port: int = 0) -> Iterator[Site]:
             process.stderr.read()
 
 
+@pytest.fixture
+def silent_store(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A lake in a store that takes every connection, and never says a word."""
+    with socket.create_server(("127.0.0.1", 0), backlog=100) as listener:
+        port = listener.getsockname()[1]
+        named = {"ENDPOINT_URL": f"http://127.0.0.1:{port}", "ALLOW_HTTP": "true", "REGION": "us-east-1"}
+        for name, value in (named | {"ACCESS_KEY_ID": "a", "SECRET_ACCESS_KEY": "b"}).items():
+            monkeypatch.setenv(f"AWS_{name}", value)
+        yield "s3://bucket/lake"
+
+
 @pytest.fixture(scope="session")
 def site(built: str) -> Iterator[Site]:
     """A lake that was played to its end, and is shown."""

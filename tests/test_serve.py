@@ -292,6 +292,12 @@ def test_what_cannot_be_served_is_said_at_once(words: tuple[str, ...], said: str
     assert "Traceback" not in done.stderr
 
 
+def test_what_is_live_is_served_at_once_though_its_lake_never_answers(silent_store: str) -> None:
+    with serving("--demo", "--lake", silent_store) as site:
+        assert site.ask("/healthz")[0] == 200
+        site.process.kill()  # Whether it ends well, test_readers.py asks.
+
+
 def test_a_port_that_is_taken_is_said(site: Site, built: str) -> None:
     done = typed("--lake", built, "--port", str(site.port))
 

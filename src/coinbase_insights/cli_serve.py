@@ -10,7 +10,7 @@ import typer
 from . import settings
 from .cli_talk import chosen_model, lacks, say
 from .cli_watch import TOPIC, Watching, kept, market_speed, refuse_group, refuse_untraded, refuse_with, topic, typed
-from .errors import StorageError, UsageError
+from .errors import UsageError
 from .listening import LOOPBACK, address, listen, own_names
 from .options import (
     Channel,
@@ -96,7 +96,7 @@ def serve(
         from .serve.server import Work
         from .serve.server import serve as answer
 
-        history = None if lake is None else _history(lake, must_be=not wanted.has_live)
+        history = None if lake is None else _history(lake, is_alone=not wanted.has_live)
     except ImportError as error:
         raise lacks("serve", error) from error
     board = Board()
@@ -155,16 +155,13 @@ def _refuse_two_sources(wanted: Wanted, lake: str | None) -> None:
         refuse_untraded(wanted.product_ids)
 
 
-def _history(lake: str, *, must_be: bool) -> "History":
+def _history(lake: str, *, is_alone: bool) -> "History":
+    """Take a lake. Only where nothing else is shown it must be there: to look may take minutes, and live waits not."""
     from .serve.history import History
 
     history = History(lake)
-    try:
+    if is_alone:
         history.look()
-    except StorageError as error:
-        if must_be:
-            raise
-        say(f"{error.message} What is live is shown without it.")
     return history
 
 
