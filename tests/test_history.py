@@ -223,7 +223,7 @@ def test_a_damaged_lake_is_said_again_and_again_and_stops_nothing(tmp_path: Path
     with serving("--lake", lake) as site:
         got = {site.ask("/api/bars?limit=10000")[0] for _ in range(60)}
         assert site.ask("/healthz")[0] == 200
-        assert "is damaged" in site.json("/api/products")["lake_trouble"]
+        assert "is damaged" in site.json("/api/lake")["trouble"]
 
     assert got == {503}
 

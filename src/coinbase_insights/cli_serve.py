@@ -23,6 +23,7 @@ from .options import (
     SourceOption,
     UrlOption,
 )
+from .running import leave_background
 
 if TYPE_CHECKING:
     from .engine.model import Model
@@ -110,6 +111,7 @@ def serve(
     asyncio.run(answer(app, listener, Work(board, watched, seconds)))
     if watched is not None:
         say(watched.watch.summary())
+    leave_background()
 
 
 class Wanted(NamedTuple):

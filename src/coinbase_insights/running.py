@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import suppress
@@ -16,6 +17,8 @@ LATE_AFTER = 300.0
 """Seconds that messages may wait, and none lands, until it is not ready."""
 LAST_LANDING = 1.2
 """Seconds that the lake gets at the end; the rest lands at the next start."""
+BACKGROUND = "in the background"
+"""The name of threads whose end nobody waits for."""
 SIGNALS = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM", signal.SIGHUP: "SIGHUP"}
 
 
@@ -115,5 +118,14 @@ async def in_background(work: Callable[[], T]) -> T:
         with suppress(RuntimeError):  # The program has ended meanwhile.
             loop.call_soon_threadsafe(settle, result, problem)
 
-    threading.Thread(target=run, daemon=True).start()
+    threading.Thread(target=run, daemon=True, name=BACKGROUND).start()
     return await future
+
+
+def leave_background() -> None:
+    """End the program at once if work is left in the background: a library broken off at it could hang or abort."""
+    if any(thread.name == BACKGROUND for thread in threading.enumerate()):
+        with suppress(OSError, ValueError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(0)

@@ -168,6 +168,17 @@ def test_a_lake_that_is_gone_is_said_and_not_called_empty(browser: Browser, lake
         page.close()
 
 
+def test_what_is_live_is_shown_beside_a_lake_that_never_answers(browser: Browser, silent_store: str) -> None:
+    page = browser.new_page()
+    with serving("--demo", "--speed", "60", "--lake", silent_store) as site:
+        page.goto(f"http://{site.host}/")
+        expect(page.locator("#word")).to_have_text("● SIMULATED 60x")
+        expect(page.locator("#best_bid")).to_have_text(re.compile(r"[0-9]"))
+
+        expect(page.locator("#history-said")).to_have_text("reading …")
+    page.close()
+
+
 def test_the_first_key_leads_past_the_head(seen: Seen) -> None:
     seen.page.keyboard.press("Tab")
 

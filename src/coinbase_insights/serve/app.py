@@ -1,12 +1,11 @@
 """The application: what is answered at which address. Knows the board and the lake; opens no port."""
 
 import logging
-from collections.abc import Callable
+from functools import partial
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-from anyio import CapacityLimiter, to_thread
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -21,6 +20,7 @@ from .asked import SHOWN, TYPES, NoPageError, choice_of, product_asked_for, prod
 from .board import Board
 from .frame import frame
 from .openapi import openapi
+from .readers import Readers
 
 if TYPE_CHECKING:
     from .history import History
@@ -40,7 +40,6 @@ MOST_READERS = 2
 EVENT = b"data: %b\n\n"
 _encode = msgspec.json.Encoder().encode
 logger = logging.getLogger(__name__)
-T = TypeVar("T")
 
 
 def application(board: Board, history: "History | None", *, has_live: bool = True) -> Starlette:
@@ -48,6 +47,7 @@ def application(board: Board, history: "History | None", *, has_live: bool = Tru
     answers = Answers(board, history, has_live)
     routes = [
         Route("/api/products", answers.products),
+        Route("/api/lake", answers.lake),
         Route("/api/insights/{product_id}", answers.insight),
         Route("/api/chart/{product_id}", answers.chart),
         Route("/api/stream", answers.stream),
@@ -75,6 +75,10 @@ async def _nowhere(_: Request, __: Exception) -> Response:
     return JSONResponse({"error": "there is nothing here", "hint": "see /api/openapi.json"}, 404)
 
 
+def _no_lake() -> Response:
+    return JSONResponse({"error": "no lake is served", "hint": "start with: serve --lake LAKE"}, 404)
+
+
 def _not_followed() -> Response:
     return JSONResponse({"error": "this product is not followed here", "hint": "see /api/products"}, 404)
 
@@ -87,7 +91,7 @@ class Answers:
         self._has_live = has_live
         self._board = board
         self._history = history
-        self._readers = CapacityLimiter(MOST_READERS)
+        self._readers = Readers(board.ended, MOST_READERS)
         folder = files("coinbase_insights").joinpath("serve/page")
         self._page = {path: (folder.joinpath(name).read_bytes(), kind) for path, (name, kind) in PAGE.items()}
 
@@ -97,13 +101,17 @@ class Answers:
         return Response(body, media_type=kind)
 
     async def products(self, _: Request) -> Response:
-        """All products in a line each, and the state of the line; the products that the lake has bars of."""
+        """All products in a line each, and the state of the line: what is known already, and no lake is asked for."""
         view = self._board.view
-        past, trouble = ([], "") if self._history is None else await self._past(self._history)
         has = {"has_live": self._has_live, "has_lake": self._history is not None}
-        return _json(
-            {"live": None if view is None else frame(view), "lake": past, "lake_trouble": trouble or None, **has}
-        )
+        return _json({"live": None if view is None else frame(view), **has})
+
+    async def lake(self, _: Request) -> Response:
+        """The products that the lake has bars of, or why it cannot be read."""
+        if self._history is None:
+            return _no_lake()
+        products, trouble = await self._past(self._history)
+        return _json({"products": products, "trouble": trouble or None})
 
     async def insight(self, request: Request) -> Response:
         """The newest insight of a product, as a JSON line of `run` has it."""
@@ -135,12 +143,12 @@ class Answers:
         name = request.url.path.removeprefix("/api/")
         choice = choice_of(name, request.query_params)
         if self._history is None:
-            return JSONResponse({"error": "no lake is served", "hint": "start with: serve --lake LAKE"}, 404)
-        tag = f'"{await self._beside(self._history.tag, choice)}"'
+            return _no_lake()
+        tag = f'"{await self._readers.read(partial(self._history.tag, choice))}"'
         headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
         if tag in request.headers.get("if-none-match", ""):
             return Response(status_code=304, headers=headers)
-        page = await self._beside(self._history.page, choice)
+        page = await self._readers.read(partial(self._history.page, choice))
         if page.following is not None:
             following = request.url.include_query_params(after=page.following).remove_query_params("token")
             headers["Link"] = f'<{following.path}?{following.query}>; rel="next"'
@@ -149,13 +157,9 @@ class Answers:
     async def _past(self, history: "History") -> tuple[list[str], str]:
         """Give the products of the lake, and why it cannot be read: what is live is shown nevertheless."""
         try:
-            return await self._beside(history.products), ""
+            return await self._readers.read(history.products), ""
         except StorageError as error:
             return [], error.message
-
-    async def _beside(self, read: Callable[..., T], *values: object) -> T:
-        """Read the lake in a thread."""
-        return await to_thread.run_sync(read, *values, limiter=self._readers)
 
     async def openapi(self, _: Request) -> Response:
         """What can be asked, described for programs."""

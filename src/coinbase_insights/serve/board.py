@@ -37,7 +37,8 @@ class Board:
         self._points: dict[str, deque[Point]] = {}
         self._encoded: dict[str, bytes] = {}
         self._next = asyncio.Event()
-        self.has_ended = False
+        self.ended = asyncio.Event()
+        """Set when there is no more to come."""
 
     @property
     def is_changed(self) -> bool:
@@ -77,7 +78,7 @@ class Board:
 
     def end(self) -> None:
         """Let every page know that there is no more to come."""
-        self.has_ended = True
+        self.ended.set()
         self._next.set()
 
     def _points_of(self, product_id: str) -> deque[Point]:
@@ -114,7 +115,7 @@ class Board:
 
     async def stream(self, product_id: str) -> AsyncGenerator[bytes]:
         """Give the newest frame, and each time that there is another one the newest again, until the end."""
-        while not self.has_ended:
+        while not self.ended.is_set():
             waiting = self._next
             if self.view is not None:
                 yield self.encoded(self.view, product_id)

@@ -53,17 +53,18 @@ def openapi() -> dict[str, Any]:
     (frame, insight, point), components = msgspec.json.schema_components(
         [Frame, Insight, Point], ref_template="#/components/schemas/{name}"
     )
-    has = {
-        "lake_trouble": {"type": ["string", "null"]},
-        "has_live": {"type": "boolean"},
-        "has_lake": {"type": "boolean"},
-    }
-    followed = {"live": {"anyOf": [frame, {"type": "null"}]}, "lake": {"type": "array", "items": PRODUCT}}
+    has = {"has_live": {"type": "boolean"}, "has_lake": {"type": "boolean"}}
+    followed = {"live": {"anyOf": [frame, {"type": "null"}]}}
+    past = {"products": {"type": "array", "items": PRODUCT}, "trouble": {"type": ["string", "null"]}}
     newest = {"state": {"type": "string"}, "is_live": {"type": "boolean"}, "now": {"type": "string"}}
     paths = {
         "/api/products": _path(
             "All products in a line each.",
             _object(followed | has),
+        ),
+        "/api/lake": _path(
+            "The products that the lake has bars of; where it cannot be read, none, and what the trouble is.",
+            _object(past),
         ),
         "/api/insights/{product_id}": _path(
             "The newest insight of a product, live.",

@@ -9,48 +9,55 @@ const PAGES = 12; // Of 10,000 bars: more than a year of five minutes.
 const NEWEST = 500; // Rows of the tables.
 let chart = null;
 let candles = null;
+let wanted = ""; // The product that is chosen, before it is known whether the lake has it.
 let asked = 0;
 let isLoading = false;
 let shown = null; // The bars, newest first, and whether there are older ones.
 const AGAIN = 60000; // Milliseconds after which the lake is asked for what is new.
 
-export function startHistory(products, chosen, trouble) {
+// Show what the lake has of a product, or of its first one; `told` hears of each product whose past is shown.
+export async function startHistory(product, told = () => {}) {
+  wanted = product;
   at("history").hidden = false;
-  at("choice").hidden = !products.length;
+  at("choice").hidden = true;
+  at("history-said").textContent ||= "reading …";
+  const { products, trouble } = await askLake();
   if (!products.length) {
     at("history-said").textContent = trouble ? `The lake cannot be read: ${trouble}` : "There are no bars in this lake yet: coinbase_insights build makes them.";
-    setTimeout(() => lookAgain(chosen), AGAIN);
+    setTimeout(() => startHistory(wanted, told), AGAIN);
     return;
   }
+  at("choice").hidden = false;
   at("past").replaceChildren(...products.map((name) => Object.assign(document.createElement("option"), { value: name, textContent: name })));
-  if (products.includes(chosen)) at("past").value = chosen;
+  if (products.includes(wanted)) at("past").value = wanted;
   chart = createChart(at("bars"), chartOptions({ seconds: false }));
   const colour = colours();
   candles = chart.addSeries(CandlestickSeries, { upColor: colour.good, downColor: colour.bad, wickUpColor: colour.good, wickDownColor: colour.bad, borderVisible: false });
   at("choice").addEventListener("change", () => load());
+  at("past").addEventListener("change", () => told(at("past").value));
   setInterval(() => { if (!document.hidden && !isLoading) load(true); }, AGAIN);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => chart.applyOptions(chartOptions({ seconds: false })));
+  told(at("past").value);
   load();
 }
 
-async function lookAgain(chosen) {
-  const answer = await fetch("/api/products").catch(() => null);
-  const known = answer && answer.ok ? await answer.json() : { lake: [], lake_trouble: "The server does not answer." };
-  startHistory(known.lake, chosen, known.lake_trouble);
+async function askLake() {
+  try {
+    const answer = await fetch("/api/lake");
+    const known = await answer.json();
+    return answer.ok ? known : { products: [], trouble: known.error };
+  } catch {
+    return { products: [], trouble: "The server does not answer." };
+  }
 }
 
 // Show another product's past, where there is one.
 export function showPastOf(product) {
   const past = at("past");
+  wanted = product;
   if (!chart || past.value === product || ![...past.options].some((option) => option.value === product)) return;
   past.value = product;
   load();
-}
-
-// Tell of each product whose past is chosen.
-export function onPast(tell) {
-  at("past").addEventListener("change", () => tell(at("past").value));
-  if (at("past").value) tell(at("past").value);
 }
 
 async function load(isAgain = false) {

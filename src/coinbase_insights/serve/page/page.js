@@ -2,7 +2,7 @@
 // Nothing that comes is ever read as HTML, and no figure is computed here.
 
 import { LiveCharts } from "/charts.js";
-import { onPast, showPastOf, startHistory } from "/history.js";
+import { showPastOf, startHistory } from "/history.js";
 
 const SILENCE = 3500; // Milliseconds without a frame, after which nothing may be shown as current.
 const at = (id) => document.getElementById(id);
@@ -216,13 +216,13 @@ function takeAway() {
 
 async function start() {
   const known = await (await ask("/api/products")).json();
-  if (known.has_lake) startHistory(known.lake, chosen, known.lake_trouble);
   if (!known.has_live) {
     at("figures").hidden = true;
-    onPast((productId) => { remember(productId); setState("HISTORY", "■ HISTORY", "of a lake; nothing is live", true); });
     setState("HISTORY", "■ HISTORY", "of a lake; nothing is live", true);
+    startHistory(chosen, (productId) => { remember(productId); setState("HISTORY", "■ HISTORY", "of a lake; nothing is live", true); });
     return;
   }
+  if (known.has_lake) startHistory(chosen); // It may take long; what is live does not wait for it.
   charts = new LiveCharts(at("price"));
   heardAt = performance.now();
   listen();
