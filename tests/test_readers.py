@@ -13,7 +13,8 @@ from typing import NamedTuple
 import pytest
 
 from coinbase_insights.errors import NoTableError, StorageError
-from coinbase_insights.serve.readers import Readers
+from coinbase_insights.serve import readers
+from coinbase_insights.serve.readers import Look, Readers
 from site_of import Site, serving
 
 
@@ -28,8 +29,8 @@ def test_no_more_read_at_a_time_than_may_and_all_get_their_answer() -> None:
         return 7
 
     async def ask() -> list[int]:
-        readers = Readers(asyncio.Event(), 2)
-        return await asyncio.gather(*(readers.read(work) for _ in range(20)))
+        those = Readers(asyncio.Event(), 2)
+        return await asyncio.gather(*(those.read(work) for _ in range(20)))
 
     assert (asyncio.run(ask()), most[0] <= 2) == ([7] * 20, True)
 
@@ -47,8 +48,8 @@ def test_at_the_end_whoever_waits_for_a_read_that_hangs_or_for_a_slot_is_told() 
 
     async def ask() -> list[object]:
         ended = asyncio.Event()
-        readers = Readers(ended, 1)
-        asked = [asyncio.create_task(readers.read(hanging.wait)) for _ in range(3)]
+        those = Readers(ended, 1)
+        asked = [asyncio.create_task(those.read(hanging.wait)) for _ in range(3)]
         await asyncio.sleep(0)
         ended.set()
         return list(await asyncio.gather(*asked, return_exceptions=True))
@@ -63,17 +64,55 @@ def test_who_asks_no_longer_keeps_the_slot_until_the_read_is_done() -> None:
     hanging = threading.Event()
 
     async def ask() -> bool:
-        readers = Readers(asyncio.Event(), 1)
-        gone = asyncio.create_task(readers.read(hanging.wait))
+        those = Readers(asyncio.Event(), 1)
+        gone = asyncio.create_task(those.read(hanging.wait))
         await asyncio.sleep(0)
         gone.cancel()
-        other = asyncio.create_task(readers.read(lambda: True))
+        other = asyncio.create_task(those.read(lambda: True))
         await asyncio.wait({gone, other}, timeout=0.05)
         waited = not other.done()
         hanging.set()
         return waited and await other
 
     assert asyncio.run(ask())
+
+
+def test_however_many_ask_one_look_at_the_lake_answers_them_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = []
+
+    def look() -> None:
+        looks.append(len(looks))
+        if len(looks) == 1:
+            raise StorageError("There is no lake.")
+
+    async def ask_twice() -> list[str]:
+        looking = Look(asyncio.Event(), look)
+        found = await asyncio.gather(*(looking.trouble() for _ in range(20)))
+        found.append(await looking.trouble())
+        monkeypatch.setattr(readers, "REMEMBERED", 0.0)
+        return [*found, await looking.trouble()]
+
+    assert asyncio.run(ask_twice()) == ["There is no lake."] * 21 + [""]
+    assert looks == [0, 1]
+
+
+def test_a_look_that_hangs_is_waited_for_once_and_not_begun_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readers, "PATIENCE", 0.05)
+    hanging, looks = threading.Event(), list[int]()
+
+    def look() -> None:
+        looks.append(0)
+        hanging.wait()
+
+    async def ask_often() -> list[str]:
+        looking = Look(asyncio.Event(), look)
+        found = [await looking.trouble() for _ in range(50)]
+        hanging.set()
+        return found
+
+    began = time.monotonic()
+    assert asyncio.run(ask_often()) == ["the lake does not answer"] * 50
+    assert (len(looks), time.monotonic() - began < 1.0) == (1, True)
 
 
 def test_a_lake_that_never_answers_holds_up_neither_what_is_live_nor_the_end(silent_store: str) -> None:

@@ -20,7 +20,7 @@ from .asked import SHOWN, TYPES, NoPageError, choice_of, product_asked_for, prod
 from .board import Board
 from .frame import frame
 from .openapi import openapi
-from .readers import Readers
+from .readers import Look, Readers
 
 if TYPE_CHECKING:
     from .history import History
@@ -92,6 +92,7 @@ class Answers:
         self._board = board
         self._history = history
         self._readers = Readers(board.ended, MOST_READERS)
+        self._look = None if history is None or has_live else Look(board.ended, history.products)
         folder = files("coinbase_insights").joinpath("serve/page")
         self._page = {path: (folder.joinpath(name).read_bytes(), kind) for path, (name, kind) in PAGE.items()}
 
@@ -110,8 +111,10 @@ class Answers:
         """The products that the lake has bars of, or why it cannot be read."""
         if self._history is None:
             return _no_lake()
-        products, trouble = await self._past(self._history)
-        return _json({"products": products, "trouble": trouble or None})
+        try:
+            return _json({"products": await self._readers.read(self._history.products), "trouble": None})
+        except StorageError as error:  # What is live is shown nevertheless.
+            return _json({"products": [], "trouble": error.message})
 
     async def insight(self, request: Request) -> Response:
         """The newest insight of a product, as a JSON line of `run` has it."""
@@ -154,13 +157,6 @@ class Answers:
             headers["Link"] = f'<{following.path}?{following.query}>; rel="next"'
         return Response(page.body, media_type=TYPES[choice.output], headers=headers)
 
-    async def _past(self, history: "History") -> tuple[list[str], str]:
-        """Give the products of the lake, and why it cannot be read: what is live is shown nevertheless."""
-        try:
-            return await self._readers.read(history.products), ""
-        except StorageError as error:
-            return [], error.message
-
     async def openapi(self, _: Request) -> Response:
         """What can be asked, described for programs."""
         return _json(openapi())
@@ -172,8 +168,8 @@ class Answers:
     async def readyz(self, __: Request) -> Response:
         """Whether what is shown is fresh; where it is only a lake, whether that can be read."""
         trouble = "" if not self._has_live or is_fresh(self._board.view) else "no fresh data"
-        if not self._has_live and self._history is not None:
-            _, trouble = await self._past(self._history)
+        if self._look is not None:
+            trouble = await self._look.trouble()
         if trouble:
             logger.warning("not ready: %s", trouble)
         return Response("not ready\n" if trouble else "ready\n", 503 if trouble else 200, media_type="text/plain")
