@@ -29,8 +29,9 @@ from coinbase_insights.lake.build import build
 from coinbase_insights.lake.delta import Delta
 from coinbase_insights.lake.repair import set_aside
 from coinbase_insights.lake.tables import BARS, BUILT, schema
+from coinbase_insights.serve import history as served
 from coinbase_insights.serve.asked import SHOWN, Choice, Cursor, NoPageError, Order, choice_of
-from coinbase_insights.serve.history import History
+from coinbase_insights.serve.history import History, Page
 from lakes import lake_of, long_walk
 from site_of import Site, serving
 
@@ -73,14 +74,14 @@ def test_pages_are_the_whole_answer_as_it_was_made_though_rows_are_added_meanwhi
             _add_bars(bars, [3 * number + minute for minute in minutes])  # Parts overlap, and times come twice.
         history, choice = History(lake), Choice("bars", limit=limit, order=order)
         made = [3 * number + minute for number, minutes in enumerate(parts) for minute in minutes]
-        rows, page = [], history.page(choice)
+        rows, page = [], page_of(history, choice)
         while True:
             rows += json.loads(page.body)["rows"]
             if page.following is None:
                 break
             if bars.landed("bars") < len(made) + 5:
                 _add_bars(bars, [rows[-1]["quotes"]])  # Of the very time at which the page has ended.
-            page = history.page(choice_of("bars", _parameters(limit=limit, order=order, after=page.following)))
+            page = page_of(history, choice_of("bars", _parameters(limit=limit, order=order, after=page.following)))
 
     as_made = sorted(range(len(made)), key=lambda row: (made[row], row), reverse=order == "desc")
     assert [row["close"] for row in rows if row["close"] < len(made)] == as_made
@@ -93,17 +94,23 @@ def test_a_page_reads_no_part_of_another_time(tmp_path: Path) -> None:
     for number in range(20):
         _add_bars(bars, range(10 * number, 10 * number + 10))
     history, choice = History(str(tmp_path)), Choice("bars", limit=10)
-    first, newest = history.page(choice), history.page(choice._replace(order="desc"))
+    first, newest = page_of(history, choice), page_of(history, choice._replace(order="desc"))
     for part in bars.parts()[7:-7]:
         (tmp_path / "bars" / part.name).unlink()
 
-    second = history.page(choice_of("bars", _parameters(limit=10, after=first.following)))
-    before = history.page(choice_of("bars", _parameters(limit=10, order="desc", after=newest.following)))
+    second = page_of(history, choice_of("bars", _parameters(limit=10, after=first.following)))
+    before = page_of(history, choice_of("bars", _parameters(limit=10, order="desc", after=newest.following)))
 
     assert [row["quotes"] for row in json.loads(second.body)["rows"]] == list(range(10, 20))
     assert [row["quotes"] for row in json.loads(before.body)["rows"]] == list(range(189, 179, -1))
     with pytest.raises(DamagedError, match="is gone"):
-        history.page(choice._replace(limit=200))
+        page_of(history, choice._replace(limit=200))
+
+
+def page_of(history: History, choice: Choice) -> Page:
+    page = history.answer(choice).page
+    assert page is not None
+    return page
 
 
 def _add_bars(bars: Delta, minutes: Iterable[int]) -> None:
@@ -204,14 +211,14 @@ def test_a_table_that_was_made_anew_is_sent_again_and_its_pages_begin_anew(tmp_p
     lake = lake_of(tmp_path, long_walk(0.5))
     build(lake, "ticker", "tilt")
     history = History(lake)
-    before, page = history.tag(Choice("scores")), history.page(Choice("bars", limit=3))
+    before, page = history.answer(Choice("scores")).tag, page_of(history, Choice("bars", limit=3))
     list(set_aside(lake, BUILT))
 
     build(lake, "ticker", "trend")
 
-    assert history.tag(Choice("scores")) != before
+    assert history.answer(Choice("scores"), before).page is not None
     with pytest.raises(NoPageError, match="was made anew"):
-        history.page(choice_of("bars", _parameters(limit=3, after=page.following)))
+        page_of(history, choice_of("bars", _parameters(limit=3, after=page.following)))
 
 
 def test_a_damaged_lake_is_said_again_and_again_and_stops_nothing(tmp_path: Path) -> None:
@@ -252,6 +259,34 @@ def test_what_has_not_changed_is_not_sent_again(site: Site, built: str) -> None:
 
     assert site.ask("/api/bars", If_None_Match=tag)[::2] == (304, b"")
     assert site.ask("/api/bars?length=1m", If_None_Match=tag)[0] == 200
+
+
+def test_rows_and_their_tag_are_of_one_table_that_is_opened_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bars, opened = Delta(str(tmp_path), BARS, create=True), list[Delta]()
+    history, choice = History(str(tmp_path)), Choice("bars")
+
+    def open_and_add(*given: Any) -> Delta:
+        opened.append(Delta(*given))
+        _add_bars(bars, [1])  # As a build does that goes on meanwhile.
+        return opened[-1]
+
+    monkeypatch.setattr(served, "Delta", open_and_add)
+    empty = history.answer(choice)
+
+    assert (len(opened), json.loads(empty.page.body)["rows"] if empty.page else None) == (1, [])
+    assert history.answer(choice, empty.tag).page is not None
+
+
+def test_another_program_gives_another_tag(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _add_bars(Delta(str(tmp_path), BARS, create=True), [1])
+    history = History(str(tmp_path))
+    tag = history.answer(Choice("bars")).tag
+
+    assert history.answer(Choice("bars"), f'W/"x", {tag}') == (tag, None)
+    monkeypatch.setattr(served, "__version__", "0.0.1")
+    assert history.answer(Choice("bars")).tag != tag
 
 
 @pytest.mark.parametrize(

@@ -147,11 +147,11 @@ class Answers:
         choice = choice_of(name, request.query_params)
         if self._history is None:
             return _no_lake()
-        tag = f'"{await self._readers.read(partial(self._history.tag, choice))}"'
+        known = request.headers.get("if-none-match", "")
+        tag, page = await self._readers.read(partial(self._history.answer, choice, known))
         headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
-        if tag in request.headers.get("if-none-match", ""):
+        if page is None:
             return Response(status_code=304, headers=headers)
-        page = await self._readers.read(partial(self._history.page, choice))
         if page.following is not None:
             following = request.url.include_query_params(after=page.following).remove_query_params("token")
             headers["Link"] = f'<{following.path}?{following.query}>; rel="next"'

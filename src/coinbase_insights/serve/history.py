@@ -11,6 +11,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.dataset as ds
 
+from .. import __version__
 from ..errors import NoTableError
 from ..lake.answer import write
 from ..lake.ask import OpenTables
@@ -31,6 +32,15 @@ class Page(NamedTuple):
     """What `after` must be for the next rows; None where these are the last."""
 
 
+class Answer(NamedTuple):
+    """What a request gets."""
+
+    tag: str
+    """Its name: another one where the table, the choice or the program is another."""
+    page: Page | None
+    """None where whoever asks has it already."""
+
+
 class History:
     """A lake that pages ask."""
 
@@ -44,14 +54,19 @@ class History:
         """Raise StorageError when there is no lake."""
         OpenTables(self.lake)
 
-    def tag(self, choice: Choice) -> str:
-        """Name the answer: another one only when the table or the choice is another. Raises StorageError."""
-        table = Delta(self.lake, SHOWN[choice.table])
-        return hashlib.sha256(f"{table.id} {table.version} {choice}".encode()).hexdigest()[:32]
+    def answer(self, choice: Choice, known: str = "") -> Answer:
+        """Give the rows, and the tag of the very table that they are of; no rows where the tag is among the known.
 
-    def page(self, choice: Choice) -> Page:
-        """Give the rows, by time and as they were made. Raises StorageError when the table is not there, or damaged."""
-        table, times = Delta(self.lake, SHOWN[choice.table]), self._times[choice.table]
+        Raises StorageError when the table is not there, or damaged.
+        """
+        table = Delta(self.lake, SHOWN[choice.table])
+        named = f"{__version__} {table.id} {table.version} {choice}"
+        tag = f'"{hashlib.sha256(named.encode()).hexdigest()[:32]}"'
+        return Answer(tag, None if tag in known else self._page(table, choice))
+
+    def _page(self, table: Delta, choice: Choice) -> Page:
+        """Give the rows, by time and as they were made."""
+        times = self._times[choice.table]
         if choice.after is not None and choice.after.made != table.id:
             raise NoPageError(f"The table {choice.table} was made anew since the page before.", "Begin without after.")
         times.look(table)
