@@ -4,8 +4,10 @@ import json
 import re
 import shutil
 import string
+import time
 from base64 import urlsafe_b64encode
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
@@ -27,8 +29,10 @@ from coinbase_insights.lake.answer import json_lines
 from coinbase_insights.lake.ask import ask
 from coinbase_insights.lake.build import build
 from coinbase_insights.lake.delta import Delta
+from coinbase_insights.lake.parts import Part
 from coinbase_insights.lake.repair import set_aside
 from coinbase_insights.lake.tables import BARS, BUILT, schema
+from coinbase_insights.lake.times import Times
 from coinbase_insights.serve import history as served
 from coinbase_insights.serve.asked import SHOWN, Choice, Cursor, NoPageError, Order, choice_of
 from coinbase_insights.serve.history import History, Page
@@ -105,6 +109,26 @@ def test_a_page_reads_no_part_of_another_time(tmp_path: Path) -> None:
     assert [row["quotes"] for row in json.loads(before.body)["rows"]] == list(range(189, 179, -1))
     with pytest.raises(DamagedError, match="is gone"):
         page_of(history, choice._replace(limit=200))
+
+
+def test_of_two_who_ask_at_once_one_reads_the_parts_that_are_new(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bars, reads = Delta(str(tmp_path), BARS, create=True), list[str]()
+    for number in range(5):
+        _add_bars(bars, [number])
+
+    def read(table: Delta, part: Part) -> bytes:
+        reads.append(part.name)
+        time.sleep(0.01)
+        return bytes_of(table, part)
+
+    bytes_of, times = Delta.bytes_of, Times("start")
+    monkeypatch.setattr(Delta, "bytes_of", read)
+    with ThreadPoolExecutor(4) as asking:
+        list(asking.map(times.look, [Delta(str(tmp_path), BARS) for _ in range(4)]))
+
+    assert sorted(reads) == sorted(part.name for part in bars.parts())
 
 
 def page_of(history: History, choice: Choice) -> Page:

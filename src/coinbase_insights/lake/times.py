@@ -5,6 +5,7 @@ sum of its bytes. So each is read once, whole, for a flipped bit in its end woul
 remembered.
 """
 
+import threading
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -54,11 +55,12 @@ class Times:
         """Know nothing yet."""
         self._column = column
         self._known: dict[str, list[RowGroup] | None] = {}
+        self._looking = threading.Lock()
 
     def look(self, table: Delta) -> None:
-        """Read the parts that are new, and forget those that are gone."""
-        known = {part: self._known[part.name] for part in table.parts() if self._known.get(part.name) is not None}
-        self._known = {part.name: known[part] if part in known else self._groups(table, part) for part in table.parts()}
+        """Read the parts that are new, and forget those that are gone; who comes meanwhile waits for what is read."""
+        with self._looking:
+            self._known = {part.name: self._known.get(part.name) or self._groups(table, part) for part in table.parts()}
 
     def _groups(self, table: Delta, part: Part) -> list[RowGroup] | None:
         """Give the groups of rows of a part; None of a damaged one, which may hold any: it is read again, and said."""
