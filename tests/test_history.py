@@ -240,7 +240,9 @@ def test_a_table_that_was_made_anew_is_sent_again_and_its_pages_begin_anew(tmp_p
 
     build(lake, "ticker", "trend")
 
+    again = page_of(history, Choice("bars", limit=3))
     assert history.answer(Choice("scores"), before).page is not None
+    assert json.loads(again.body)["table_id"] != json.loads(page.body)["table_id"]
     with pytest.raises(NoPageError, match="was made anew"):
         page_of(history, choice_of("bars", _parameters(limit=3, after=page.following)))
 

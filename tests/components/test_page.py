@@ -150,6 +150,17 @@ def test_bars_have_the_decimals_of_their_prices(seen: Seen) -> None:
     assert places == [8, 10, 1, 3, 0]
 
 
+def test_bars_of_a_table_that_was_made_anew_are_not_put_in_front_of_older_ones(seen: Seen) -> None:
+    before = {"rows": [{"start": "2"}, {"start": "1"}], "isAll": True, "tableId": "a"}
+    newer = {"rows": [{"start": "3"}, {"start": "2"}], "isAll": False, "tableId": "a"}
+    joined = "async ([before, newer]) => (await import('/history.js')).joined(before, newer)"
+
+    found = seen.page.evaluate(joined, [before, newer])
+
+    assert [row["start"] for row in found["rows"]] == ["3", "2", "1"]
+    assert seen.page.evaluate(joined, [before, newer | {"tableId": "b"}]) is None
+
+
 def test_a_lake_that_is_gone_is_said_and_not_called_empty(browser: Browser, lake: str, tmp_path: Path) -> None:
     shutil.copytree(lake, tmp_path / "lake")
     with serving("--lake", str(tmp_path / "lake")) as site:

@@ -82,7 +82,7 @@ class History:
         order = "descending" if choice.order == "desc" else "ascending"
         given = found.sort_by([(SHOWN[choice.table].time, order), (ROW, order)]).slice(0, choice.limit)
         following = _following(choice, table.id, given) if len(found) > choice.limit else None
-        return Page(_body(given.select(columns), choice.output, following), following)
+        return Page(_body(given.select(columns), choice.output, table.id, following), following)
 
     def products(self) -> list[str]:
         """Give the products that have bars; none where none was built."""
@@ -129,9 +129,9 @@ def _following(choice: Choice, made: str, rows: pa.Table) -> str:
     return Cursor(choice.table, made, microseconds(time), row).text
 
 
-def _body(rows: pa.Table, output: Output, following: str | None) -> bytes:
+def _body(rows: pa.Table, output: Output, table_id: str, following: str | None) -> bytes:
     if output == "json":
-        return msgspec.json.encode({"rows": _objects(rows), "next": following})
+        return msgspec.json.encode({"rows": _objects(rows), "next": following, "table_id": table_id})
     sink = BytesIO()
     if output == "arrow":
         with pa.ipc.new_stream(sink, rows.schema) as writer:

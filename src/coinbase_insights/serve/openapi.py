@@ -103,7 +103,14 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
 
 def _table(name: str) -> dict[str, Any]:
     row = {"$ref": f"#/components/schemas/{name}"}
-    rows = _object({"rows": {"type": "array", "items": row}, "next": {"type": ["string", "null"]}})
+    about_id = "Of the table: another one where it was made anew, and rows are others."
+    rows = _object(
+        {
+            "rows": {"type": "array", "items": row},
+            "next": {"type": ["string", "null"]},
+            "table_id": {"type": "string", "description": about_id},
+        }
+    )
     path = _path(f"Rows of the lake's table {name}, by time.", rows, [_of_query(each, name) for each in NAMES[name]])
     contents = path["get"]["responses"]["200"]["content"]
     contents |= {kind: {"schema": {"type": "string"}} for output, kind in TYPES.items() if output != "json"}

@@ -90,30 +90,33 @@ async function load(isAgain = false) {
   }
 }
 
-// The newest rows of a table, newest first, and whether there are older ones.
+// The newest rows of a table, newest first, and whether there are older ones. Where it is made anew meanwhile, it begins anew.
 async function newest(table, values, pages = 1) {
-  const found = { rows: [], isAll: true };
+  const found = { rows: [], isAll: true, tableId: "" };
   let coming = fetch(`/api/${table}?${new URLSearchParams({ ...values, order: "desc" })}`);
   for (let page = 1; coming; page += 1) {
     const answer = await coming;
     const next = /^<([^>]+)>/.exec(answer.headers.get("Link") || "");
     coming = next && page < pages ? fetch(next[1]) : null; // While this page is read, the server works on the next.
     if (coming) coming.catch(() => {}); // It is heard where it is waited for.
+    if (answer.status === 404 && page > 1) return newest(table, values, pages);
     if (answer.status === 404) break; // There is no such table yet.
-    const { rows, error } = await answer.json();
+    const { rows, table_id: tableId, error } = await answer.json();
     if (!answer.ok) throw new Error(error);
+    found.tableId = tableId;
     found.rows.push(...rows);
     found.isAll = !next;
   }
   return found;
 }
 
-// Put newer rows in front of those that are shown; null where there is a hole between them.
+// Put newer rows in front of those that are shown; null where there is a hole between them, or they are of another table.
 export function joined(before, newer) {
   if (!before || !before.rows.length || newer.isAll) return newer.isAll ? newer : null;
+  if (before.tableId !== newer.tableId) return null;
   const oldest = newer.rows.at(-1).start;
   if (oldest > before.rows[0].start) return null;
-  return { rows: [...newer.rows, ...before.rows.filter((row) => row.start < oldest)], isAll: before.isAll };
+  return { rows: [...newer.rows, ...before.rows.filter((row) => row.start < oldest)], isAll: before.isAll, tableId: newer.tableId };
 }
 
 function showBars({ rows, isAll }, length, isAgain) {
