@@ -258,6 +258,22 @@ def test_of_a_burst_of_viewers_none_is_one_too_many(monkeypatch: pytest.MonkeyPa
     assert (sorted(statuses), board.viewers) == ([200, 200, 503, 503, 503], 0)
 
 
+def test_a_lake_alone_has_no_stream_and_says_so() -> None:
+    found: list[Any] = []
+
+    async def send(message: Any) -> None:
+        found.append(message)
+
+    async def receive() -> Any:
+        return {"type": "http.request"}
+
+    scope = {"type": "http", "method": "GET", "path": "/api/stream", "query_string": b"", "headers": []}
+    asyncio.run(application(Board(), None, has_live=False)(scope, receive, send))
+
+    assert found[0]["status"] == 404
+    assert json.loads(found[1]["body"])["error"] == "nothing live is served"
+
+
 def test_health_readiness_and_metrics_are_told(site: Site) -> None:
     assert site.ask("/healthz")[0] == 200
     assert site.ask("/readyz")[0] == 503  # What has ended is not fresh.

@@ -134,6 +134,9 @@ class Answers:
 
     async def stream(self, request: Request) -> Response:
         """A frame a few times a second, as server-sent events."""
+        if not self._has_live:
+            hint = "start with: serve -p PRODUCT, --from or --demo"
+            return JSONResponse({"error": "nothing live is served", "hint": hint}, 404)
         if self._board.viewers >= MOST_VIEWERS:
             return JSONResponse({"error": f"{MOST_VIEWERS} pages look already", "hint": "close one"}, 503)
         product_id = product_asked_for(request.query_params)

@@ -77,7 +77,8 @@ def openapi() -> dict[str, Any]:
             [_of_path()],
         ),
         "/api/stream": _path(
-            "The newest frame, a few times a second, as server-sent events; each is JSON as the schema Frame.",
+            "The newest frame, a few times a second, as server-sent events; each is JSON as the schema Frame. "
+            "Where a lake alone is served there are none: 404.",
             {"type": "string"},
             [_of_query("product_id")],
             kind="text/event-stream",
@@ -144,7 +145,7 @@ def _path(
         "401": {"description": "A token is needed, where the server has one.", **refused},
         "403": {"description": "The request calls the server by another name, or is of another origin.", **refused},
         "400": {"description": "A parameter is wrong; the answer says which.", **refused},
-        "404": {"description": "There is no such product, or no lake.", **refused},
+        "404": {"description": "There is no such product, no lake, or nothing live.", **refused},
         "503": {"description": "The lake cannot be read now, or too many look.", **refused},
     }
     return {"get": {"summary": about, "parameters": list(parameters), "responses": answers}}
