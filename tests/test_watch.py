@@ -11,7 +11,7 @@ from coinbase_insights.engine.product import Product
 from coinbase_insights.errors import InsightsError, RecordingError
 from coinbase_insights.message import Item, Lost, Message, Opened
 from coinbase_insights.pipe import Pipe
-from coinbase_insights.show.view import View
+from coinbase_insights.show.view import LineState, View
 from coinbase_insights.watch import Watch
 from frames import at, heartbeat, ticker
 
@@ -141,6 +141,28 @@ def test_a_replay_says_nothing_before_it_knows_its_time() -> None:
 
     asyncio.run(Watch(Pipe(["ETH-USD"]), notes, live_state="REPLAY").run(items()))
     assert notes.states == ["REPLAY", "ENDED"]
+
+
+@pytest.mark.parametrize("live_state", ["REPLAY", "LIVE"])
+def test_after_the_end_nothing_grows_older(live_state: LineState, monkeypatch: pytest.MonkeyPatch) -> None:
+    watch = Watch(Pipe(["ETH-USD"], channel="ticker"), Notes(), live_state=live_state)
+    asyncio.run(watch.run(give([message(n, ticker(n, time=at(n))) for n in (1, 2, 3)])))
+    ended, clock, monotonic = watch.seen(), time.time_ns, time.monotonic
+
+    monkeypatch.setattr(time, "time_ns", lambda: clock() + 3600 * SECOND)
+    monkeypatch.setattr(time, "monotonic", lambda: monotonic() + 3600)
+
+    assert (ended.state, ended.products[0].insight is not None) == ("ENDED", True)
+    assert watch.seen() == ended
+
+
+def test_a_replay_begins_now_until_its_first_message_is_there() -> None:
+    watch = Watch(Pipe(["ETH-USD"], channel="ticker"), Notes(), live_state="REPLAY")
+    before = watch.seen()
+    asyncio.run(watch.run(give([message(n, ticker(n, time=at(n))) for n in (1, 2)])))
+
+    assert abs(before.since - time.time_ns() // 1000) < 60_000_000
+    assert watch.seen().since == 1_795_352_401_000_000
 
 
 @pytest.mark.parametrize(("minutes", "state"), [(0, "LIVE"), (10, "STALE")])

@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, suppress
 from functools import partial
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from .engine.product import Product
 from .log.journal import Journal
@@ -49,6 +49,15 @@ class Sink(Protocol):
         """Show everything as it is now."""
 
 
+class Moment(NamedTuple):
+    """A moment by both clocks."""
+
+    monotonic: float
+    """Seconds."""
+    time: int
+    """Microseconds since 1970 UTC."""
+
+
 class Watch:
     """One run, from a source to a sink."""
 
@@ -78,7 +87,8 @@ class Watch:
         self._lost: Lost | None = None
         self._lost_at = 0.0
         self._is_heard = False
-        self._has_ended = False
+        self._ended: Moment | None = None
+        """When the run has ended; nothing is older afterwards than it was then."""
         self._shown: tuple[LineState, str] | None = None
         """The state that the sink was told last, and the reason where nothing has come up yet."""
         self._drawn_at = -1e9
@@ -105,7 +115,7 @@ class Watch:
                 self._journal.close()
             for product in self.pipe.finish():
                 self.folded(product)
-        self._has_ended = True
+        self._ended = self._moment()
         with suppress(TimeoutError):
             await asyncio.wait_for(self._is_drawn.wait(), LAST_FRAME)
         self._show(force=True)
@@ -174,9 +184,9 @@ class Watch:
 
     def _show(self, force: bool = False) -> None:
         """Tell the sink of a new state, and let it draw when it is time to."""
-        if self._is_replay and not self.pipe.last_received and not self._has_ended:
+        if self._is_replay and not self.pipe.last_received and self._ended is None:
             return  # Nothing is known of the time that it has come to.
-        now = time.monotonic()
+        now = self._moment().monotonic
         state = self._state(now)
         told = state, self._lost.reason if state == "CONNECTING" and self._lost is not None else ""
         if told == self._shown and not (self._sink.draws and (force or now - self._drawn_at >= FRAME)):
@@ -185,14 +195,14 @@ class Watch:
         if told != self._shown:
             self._shown = told
             self._sink.state(view, self.pipe)
-        if self._sink.draws and not self._has_ended:
+        if self._sink.draws and self._ended is None:
             self._drawn_at, self._view = now, view
             self._has_view.set()
         elif self._sink.draws and self._is_drawn.is_set():
             self._sink.draw(view)
 
     def _state(self, now: float) -> LineState:
-        return "ENDED" if self._has_ended else self._line_state(now)
+        return "ENDED" if self._ended is not None else self._line_state(now)
 
     def _line_state(self, now: float) -> LineState:
         if not self._is_heard:
@@ -227,8 +237,12 @@ class Watch:
 
     def seen(self) -> View:
         """Give everything to be seen now."""
-        now = time.monotonic()
+        now = self._moment().monotonic
         return self.view(self._state(now), now)
+
+    def _moment(self) -> Moment:
+        """Give now, or when the run has ended."""
+        return self._ended or Moment(time.monotonic(), time.time_ns() // 1000)
 
     def view(self, state: LineState, now: float) -> View:
         """Give everything to be seen now (monotonic seconds)."""
@@ -237,7 +251,7 @@ class Watch:
             state=state,
             detail=self._detail(state, now),
             now=self._time(),
-            since=self.pipe.first_received // 1000 if self._is_replay else self._since,
+            since=(self._is_replay and self.pipe.first_received // 1000) or self._since,
             products=tuple(self._product_view(name, now) for name in self.pipe.followed),
             speed=self._speed,
             received=counts.received,
@@ -253,8 +267,8 @@ class Watch:
     def _time(self) -> int:
         """Microseconds since 1970 UTC: now, or the time that a replay, or a market with a speed, has come to."""
         if self._is_replay:
-            return self.pipe.last_received // 1000 or time.time_ns() // 1000
-        return (self._speed and self.pipe.heard_until) or time.time_ns() // 1000
+            return self.pipe.last_received // 1000 or self._moment().time
+        return (self._speed and self.pipe.heard_until) or self._moment().time
 
     def _product_view(self, product_id: str, now: float) -> ProductView:
         product = self.pipe.products.get(product_id)
@@ -267,7 +281,7 @@ class Watch:
             product.decimals,
             product.insight(self.pipe.counts.missed, self.pipe.counts.reconnects),
             known,
-            max(0.0, (time.time_ns() - product.received_at) / 1e9) if quote_at is None else now - quote_at,
+            max(0.0, self._moment().time / 1e6 - product.received_at / 1e9) if quote_at is None else now - quote_at,
             _thinned(product) if self._sink.draws else (),
             self._gaps_at.get(product_id, self.pipe.counts.gaps),
         )
