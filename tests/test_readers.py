@@ -78,7 +78,7 @@ def test_who_asks_no_longer_keeps_the_slot_until_the_read_is_done() -> None:
 
 
 def test_however_many_ask_one_look_at_the_lake_answers_them_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    looks = []
+    looks: list[int] = []
 
     def look() -> None:
         looks.append(len(looks))
