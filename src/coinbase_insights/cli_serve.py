@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .engine.model import Model
     from .message import Item
     from .serve.board import Board
+    from .serve.gate import Names
     from .serve.history import History
     from .serve.server import Check, Source, Watched
     from .watch import Watch
@@ -72,7 +73,11 @@ def serve(
     ] = "",
     name: Annotated[
         list[str] | None,
-        typer.Option("--name", metavar="HOST[:PORT]", help="Another name of this server, as behind a proxy."),
+        typer.Option(
+            "--name",
+            metavar="HOST[:PORT]",
+            help="Another name of this server, as behind a proxy; with any port if none is named.",
+        ),
     ] = None,
     length: ForOption = None,
     url: UrlOption = None,
@@ -106,7 +111,10 @@ def serve(
     own_port = listener.getsockname()[1]
     say(f"look at http://{address(host, own_port)}/{'?token=...' if token else ''}")
     app = Gate(
-        application(board, history, has_live=watched is not None), _names(host, own_port, name or []), token, own_port
+        application(board, history, has_live=watched is not None),
+        known_names(host, own_port, name or []),
+        token,
+        own_port,
     )
     asyncio.run(answer(app, listener, Work(board, watched, seconds)))
     if watched is not None:
@@ -200,15 +208,19 @@ def _refuse_open_door(host: str, token: str) -> None:
         raise UsageError("The token is too weak.", f"Take {SHORTEST_TOKEN} printable ASCII characters or more.")
 
 
-def _names(host: str, port: int, others: list[str]) -> frozenset[str]:
+def known_names(host: str, port: int, others: list[str]) -> "Names":
     """What a request may call us. Raises UsageError for what can be no name."""
+    from .serve.gate import Names
+
     for other in others:
         if not re.fullmatch(r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?", other, re.ASCII):
             raise UsageError(
                 f"{other[:60]!a} is no name of a server.", "Write it as insights.example.com, or with :PORT."
             )
     given = {each.lower() for each in others}
-    return own_names(host, port) | given | {name.removesuffix(":80") for name in given}
+    exact = {each for each in given if ":" in each}
+    exact |= {each.removesuffix(usual) for each in exact for usual in (":80", ":443")}  # A browser leaves these out.
+    return Names(own_names(host, port) | exact, frozenset(each for each in given if ":" not in each))
 
 
 def _simulated(product_ids: tuple[str, ...], pace: float) -> "Source":

@@ -5,6 +5,7 @@ rebinding), or from its own origin. Neither gets anything. What is sent may load
 """
 
 import hmac
+import re
 from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import parse_qs
@@ -31,6 +32,22 @@ HEADERS = {
 }
 
 
+_PORT = re.compile(r":[0-9]{1,5}$", re.ASCII)
+
+
+class Names(NamedTuple):
+    """What a request may call us, in small letters."""
+
+    exact: frozenset[str]
+    """As it stands in its header Host."""
+    of_any_port: frozenset[str] = frozenset()
+    """Those to which it may add any port: it is the name that a page of somebody else's cannot have."""
+
+    def has(self, host: str) -> bool:
+        """Tell whether this is one of them."""
+        return host in self.exact or _PORT.sub("", host) in self.of_any_port
+
+
 class Refusal(NamedTuple):
     """Why a request gets nothing."""
 
@@ -41,11 +58,11 @@ class Refusal(NamedTuple):
 class Gate:
     """Stands before the application."""
 
-    def __init__(self, app: ASGIApp, hosts: frozenset[str], token: str, port: int) -> None:
-        """`hosts` are what we may be called, with the port; an empty token lets everybody in who may call us so."""
+    def __init__(self, app: ASGIApp, names: Names, token: str, port: int) -> None:
+        """An empty token lets everybody in who calls us by one of these names."""
         self._app = app
         self._cookie = f"{COOKIE}{port}"
-        self._hosts = hosts
+        self._names = names
         self._token = token
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -72,7 +89,7 @@ class Gate:
         host, origin = headers.get("host", "").lower(), headers.get("origin")
         if self._token and scope["path"] in OF_PROBES and scope["method"] in ("GET", "HEAD"):
             return None
-        if host not in self._hosts:
+        if not self._names.has(host):
             return Refusal(403, "this is not the name of this server")
         if origin is not None and origin not in (f"http://{host}", f"https://{host}"):
             return Refusal(403, "a page of another origin may not ask")
