@@ -16,7 +16,6 @@ import msgspec
 import pytest
 from msgspec import structs
 
-from coinbase_insights.cli_serve import known_names
 from coinbase_insights.listening import listen
 from coinbase_insights.message import Lost
 from coinbase_insights.pipe import Pipe
@@ -24,7 +23,6 @@ from coinbase_insights.serve import app, server
 from coinbase_insights.serve.app import application
 from coinbase_insights.serve.board import Board
 from coinbase_insights.serve.frame import Frame, figures, frame
-from coinbase_insights.serve.gate import Gate, Names
 from coinbase_insights.serve.openapi import openapi
 from coinbase_insights.show.screen import screen
 from coinbase_insights.show.view import LineState
@@ -210,48 +208,6 @@ def test_a_connection_that_asks_nothing_whole_is_closed(monkeypatch: pytest.Monk
         return got
 
     assert b"".join(asyncio.run(ask_half())).count(b"HTTP/1.1 200") == 1
-
-
-@pytest.mark.parametrize(
-    ("name", "host", "is_known"),
-    [
-        ("Insights.example.com", "insights.example.com", True),
-        ("insights.example.com", "insights.example.com:9000", True),
-        ("insights.example.com", "insights.example.com:9000:1", False),
-        ("insights.example.com", "insights.example.com:", False),
-        ("insights.example.com", "insights.example.com:x", False),
-        ("insights.example.com", "insights.example.com.evil.example:9000", False),
-        ("insights.example.com", "evil.example:9000", False),
-        ("insights.example.com:9000", "insights.example.com:9000", True),
-        ("insights.example.com:9000", "insights.example.com:9001", False),
-        ("insights.example.com:9000", "insights.example.com", False),
-        ("insights.example.com:443", "insights.example.com", True),
-        ("insights.example.com:80", "insights.example.com", True),
-        ("insights.example.com", "127.0.0.1:8080", True),
-        ("insights.example.com", "127.0.0.1:8081", False),
-    ],
-)
-def test_a_name_is_one_of_any_port_or_of_the_one_that_is_said(name: str, host: str, is_known: bool) -> None:
-    assert known_names("127.0.0.1", 8080, [name]).has(host) is is_known
-
-
-@pytest.mark.parametrize("others", ['prefs={"a":1}', "x[]=1", "flag", "a=b c"])
-def test_cookies_of_others_lock_nobody_out(others: str) -> None:
-    asked: list[int] = []
-    gate = Gate(application(Board(), None), Names(frozenset({"x"})), TOKEN, 80)
-
-    async def send(message: Any) -> None:
-        asked.append(message.get("status", 0))
-
-    async def receive() -> Any:
-        return {"type": "http.request"}
-
-    cookie = f"{others}; coinbase_insights_80={TOKEN}".encode()
-    headers = [(b"host", b"x"), (b"cookie", cookie)]
-    scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": headers}
-    asyncio.run(gate({**scope, "http_version": "1.1", "scheme": "http", "root_path": ""}, receive, send))
-
-    assert asked[0] == 200
 
 
 def test_of_a_burst_of_viewers_none_is_one_too_many(monkeypatch: pytest.MonkeyPatch) -> None:

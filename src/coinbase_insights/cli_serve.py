@@ -110,12 +110,8 @@ def serve(
     listener = listen(host, port)
     own_port = listener.getsockname()[1]
     say(f"look at http://{address(host, own_port)}/{'?token=...' if token else ''}")
-    app = Gate(
-        application(board, history, has_live=watched is not None),
-        known_names(host, own_port, name or []),
-        token,
-        own_port,
-    )
+    names = known_names(host, own_port, name or [])
+    app = Gate(application(board, history, has_live=watched is not None), names, token)
     asyncio.run(answer(app, listener, Work(board, watched, seconds)))
     if watched is not None:
         say(watched.watch.summary())

@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 COOKIE = "coinbase_insights_"
-"""With the port behind it: a browser keeps one jar for all ports of a name."""
+"""With the port behind it by which we are called: a browser keeps one jar for all ports of a name."""
 OF_PROBES = ("/healthz", "/readyz")
 """What whoever watches over it may ask without the token, by whatever name: they say nothing but yes or no."""
 HEADERS = {
@@ -58,10 +58,9 @@ class Refusal(NamedTuple):
 class Gate:
     """Stands before the application."""
 
-    def __init__(self, app: ASGIApp, names: Names, token: str, port: int) -> None:
+    def __init__(self, app: ASGIApp, names: Names, token: str) -> None:
         """An empty token lets everybody in who calls us by one of these names."""
         self._app = app
-        self._cookie = f"{COOKIE}{port}"
         self._names = names
         self._token = token
 
@@ -104,7 +103,7 @@ class Gate:
 
     def _has_token(self, scope: Scope, headers: Mapping[str, str]) -> bool:
         kind, _, bearer = headers.get("authorization", "").partition(" ")
-        given = _query(scope).get("token") or [_cookie(headers.get("cookie", ""), self._cookie)]
+        given = _query(scope).get("token") or [cookie_parser(headers.get("cookie", "")).get(_cookie(headers), "")]
         given = [bearer] if kind.lower() == "bearer" else given
         return all(hmac.compare_digest(each.encode(), self._token.encode()) for each in given)
 
@@ -115,7 +114,7 @@ class Gate:
         """
         response = RedirectResponse("/", 303)
         is_secure = headers.get("x-forwarded-proto") == "https"
-        response.set_cookie(self._cookie, self._token, httponly=True, samesite="lax", secure=is_secure)
+        response.set_cookie(_cookie(headers), self._token, httponly=True, samesite="lax", secure=is_secure)
         return response
 
 
@@ -126,5 +125,7 @@ def _query(scope: Scope) -> dict[str, list[str]]:
         return {}
 
 
-def _cookie(text: str, name: str) -> str:
-    return cookie_parser(text).get(name, "")
+def _cookie(headers: Mapping[str, str]) -> str:
+    """Name the cookie, by the port of the header Host, which others see: the one we listen on may be mapped to it."""
+    port = _PORT.search(headers.get("host", ""))
+    return f"{COOKIE}{port[0][1:] if port else 80}"
