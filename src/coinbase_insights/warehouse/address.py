@@ -34,6 +34,15 @@ PARAMETERS = (
 """Of an address of SQL Server, as in learn.microsoft.com/sql/connect/odbc/dsn-connection-string-attribute."""
 
 
+class Login(NamedTuple):
+    """Where PostgreSQL is signed in, and as whom, in the order of libpq's file of passwords."""
+
+    host: str
+    port: str
+    database: str
+    user: str
+
+
 class Address(NamedTuple):
     """Where a warehouse is."""
 
@@ -82,6 +91,14 @@ class Address(NamedTuple):
         """Whether it is a PostgreSQL in Azure, and no password was given: there a token of Entra is one."""
         match = _POSTGRES(self.target) if self.scheme == "postgresql" and not self.secrets else None
         return match is not None and _AZURE(match[3]) is not None
+
+    @property
+    def login(self) -> Login:
+        """Where and as whom an address of PostgreSQL that has one host signs in."""
+        match = _POSTGRES(self.target)
+        user, _, host, database, _ = match.groups(default="") if match is not None else ("",) * 5
+        name, _, port = host.partition(":")
+        return Login(name, port or "5432", unquote(database), unquote(user))
 
     def with_token(self, token: str, authorities: str) -> Self:
         """Give an address of PostgreSQL a token, and the file of those whose certificates are believed.

@@ -14,6 +14,7 @@ from ..azure import token
 from ..errors import UsageError
 from ..lake.tables import PRICE, SIZE
 from .address import Address
+from .passwords import is_given
 from .server import SCHEMA, Server
 from .statements import Dialect
 
@@ -67,10 +68,10 @@ class Postgres(Server):
     def __init__(self, address: Address) -> None:
         """Connect, take the lock, and make the schema. Raises StorageError, and LockedError.
 
-        A database in Azure is shown a token, where the address has no password.
+        A database in Azure is shown a token, where no password is given in any way.
         """
         signed = address
-        if address.wants_token and "PGPASSWORD" not in os.environ:
+        if address.wants_token and not is_given(address.login):
             signed = address.with_token(token(SCOPE).text, _authorities())
         super().__init__(signed, lambda: adbc.connect(signed.target))
 
