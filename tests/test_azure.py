@@ -105,11 +105,11 @@ AT_AZURE = "postgresql://app%40desk@wh.postgres.database.azure.com/insights"
 def test_a_database_in_azure_is_shown_a_token_over_tls_that_is_verified() -> None:
     address = Warehouse.parse(AT_AZURE)
 
-    signed = address.with_token("a.b/c", "/etc/ssl/some file.crt")
+    signed = address.with_token("a.b/cd", "/etc/ssl/some file.crt")
     assert address.wants_token
     assert signed.shown == AT_AZURE
     assert signed.target == (
-        "postgresql://app%40desk:a.b%2Fc@wh.postgres.database.azure.com/insights"
+        "postgresql://app%40desk:a.b%2Fcd@wh.postgres.database.azure.com/insights"
         "?sslmode=verify-full&sslrootcert=%2Fetc%2Fssl%2Fsome%20file.crt"
     )
     assert signed.without_secrets(signed.target).count("***") == 1

@@ -328,3 +328,12 @@ def test_an_address_is_shown_without_its_password(text: str, shown: str) -> None
 
     assert address.shown == shown
     assert "unter" not in address.without_secrets(text) or not address.secrets
+
+
+def test_a_password_that_stands_in_words_by_chance_is_not_told_by_where_they_are_broken() -> None:
+    said = "connection to server failed: password authentication failed"
+    short, long = (Address.parse(f"postgresql://user:{password}@host/db") for password in ("ion", "server"))
+
+    assert "ion to" not in short.without_secrets(said)
+    assert "*" not in short.without_secrets(said)
+    assert long.without_secrets(said) == "connection to *** failed: password authentication failed"

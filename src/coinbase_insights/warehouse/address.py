@@ -32,6 +32,8 @@ PARAMETERS = (
     "PacketSize",
 )
 """Of an address of SQL Server, as in learn.microsoft.com/sql/connect/odbc/dsn-connection-string-attribute."""
+SHORT = 6
+"""Characters: a shorter password stands in words by chance, and would be told by where they are broken."""
 
 
 class Login(NamedTuple):
@@ -132,7 +134,9 @@ class Address(NamedTuple):
         return self._replace(target=f"{self.target};{said}", secrets=(password, said[len("PWD={") : -1]))
 
     def without_secrets(self, text: str) -> str:
-        """Give a text of somebody else with no password in it."""
+        """Give a text of somebody else with no password in it; nothing of it where one is too short to be hidden."""
+        if any(len(secret) < SHORT for secret in self.secrets):
+            return "why is not shown, for so short a password could be read out of it"
         for secret in sorted(self.secrets, key=len, reverse=True):
             text = text.replace(secret, "***")
         return text
