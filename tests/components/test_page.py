@@ -190,6 +190,26 @@ def test_what_is_live_is_shown_beside_a_lake_that_never_answers(browser: Browser
     page.close()
 
 
+def test_a_lake_that_falls_silent_takes_no_line_from_what_is_live(browser: Browser, lake: str, tmp_path: Path) -> None:
+    shutil.copytree(lake, tmp_path / "lake")
+    context = browser.new_context()
+    with serving("--demo", "--speed", "60", "--lake", str(tmp_path / "lake")) as site:
+        pages = [context.new_page() for _ in range(2)]
+        for page in pages:
+            page.goto(f"http://{site.host}/")
+            expect(page.locator("#history-said")).to_contain_text("bars, from 2026-")
+        for part in (tmp_path / "lake/bars").glob("*.parquet"):
+            part.unlink()
+            os.mkfifo(part)
+        for page in pages:
+            for length in ("1m", "1h", "5m", "1m"):
+                page.locator("#length").select_option(length)
+            page.get_by_role("button", name="ETH-USD").click()
+
+            expect(page.locator("#product")).to_have_text("ETH-USD")
+    context.close()
+
+
 def test_the_first_key_leads_past_the_head(seen: Seen) -> None:
     seen.page.keyboard.press("Tab")
 

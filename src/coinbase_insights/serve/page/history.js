@@ -10,7 +10,7 @@ const NEWEST = 500; // Rows of the tables.
 let chart = null;
 let candles = null;
 let wanted = ""; // The product that is chosen, before it is known whether the lake has it.
-let asked = 0;
+let reading = new AbortController(); // Of what is asked now: a browser has few lines to a server, and what is live needs one.
 let isLoading = false;
 let shown = null; // The bars, newest first, and whether there are older ones.
 const AGAIN = 60000; // Milliseconds after which the lake is asked for what is new.
@@ -61,8 +61,9 @@ export function showPastOf(product) {
 }
 
 async function load(isAgain = false) {
-  asked += 1;
-  const mine = asked;
+  reading.abort();
+  reading = new AbortController();
+  const mine = reading;
   isLoading = true;
   const [product, length] = [at("past").value, at("length").value];
   if (!isAgain) {
@@ -71,35 +72,33 @@ async function load(isAgain = false) {
   }
   showDownloads(product, length);
   try {
-    const [bars, scores, gaps] = await Promise.all([
-      newest("bars", { product_id: product, length, columns: "start,open,high,low,close", limit: isAgain ? 1000 : 10000 }, isAgain ? 1 : PAGES),
-      newest("scores", { product_id: product, limit: NEWEST }),
-      newest("gaps", { product_id: product, limit: NEWEST }),
-    ]);
-    if (mine !== asked) return;
+    const chosen = { product_id: product, length, columns: "start,open,high,low,close", limit: isAgain ? 1000 : 10000 };
+    const bars = await newest("bars", chosen, mine.signal, isAgain ? 1 : PAGES);
+    const [scores, gaps] = await Promise.all(["scores", "gaps"].map((table) => newest(table, { product_id: product, limit: NEWEST }, mine.signal)));
+    if (mine !== reading) return;
     shown = isAgain ? joined(shown, bars) : bars;
     if (!shown) { load(); return; }
     showBars(shown, length, isAgain);
     showRows("scores", scores, scoreRow, "No hour is over yet.");
     showRows("gaps", gaps, gapRow, "None.");
   } catch (error) {
-    if (mine !== asked) return;
+    if (mine !== reading) return;
     at("history-said").textContent = `The lake cannot be read now, and what is below may be old: ${error.message}`;
   } finally {
-    if (mine === asked) isLoading = false;
+    if (mine === reading) isLoading = false;
   }
 }
 
 // The newest rows of a table, newest first, and whether there are older ones. Where it is made anew meanwhile, it begins anew.
-async function newest(table, values, pages = 1) {
+async function newest(table, values, signal, pages = 1) {
   const found = { rows: [], isAll: true, tableId: "" };
-  let coming = fetch(`/api/${table}?${new URLSearchParams({ ...values, order: "desc" })}`);
+  let coming = fetch(`/api/${table}?${new URLSearchParams({ ...values, order: "desc" })}`, { signal });
   for (let page = 1; coming; page += 1) {
     const answer = await coming;
     const next = /^<([^>]+)>/.exec(answer.headers.get("Link") || "");
-    coming = next && page < pages ? fetch(next[1]) : null; // While this page is read, the server works on the next.
+    coming = next && page < pages ? fetch(next[1], { signal }) : null; // While this page is read, the server works on the next.
     if (coming) coming.catch(() => {}); // It is heard where it is waited for.
-    if (answer.status === 404 && page > 1) return newest(table, values, pages);
+    if (answer.status === 404 && page > 1) return newest(table, values, signal, pages);
     if (answer.status === 404) break; // There is no such table yet.
     const { rows, table_id: tableId, error } = await answer.json();
     if (!answer.ok) throw new Error(error);
