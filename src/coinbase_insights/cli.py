@@ -282,7 +282,7 @@ def main() -> None:
             error.format_message(), "See `coinbase_insights --help`, or --help after a command.", UsageError.exit_code
         )
     except BrokenPipeError:
-        leave_stdout()
+        os._exit(0)  # Who reads has read enough; libraries that were broken off at work may still have threads.
     except OSError as error:
         _fail_of_the_system(error)
     except KeyboardInterrupt:
