@@ -16,11 +16,12 @@ from coinbase_insights.errors import DamagedError, LockedError, StorageError, Us
 from coinbase_insights.lake.build import build
 from coinbase_insights.lake.delta import Delta
 from coinbase_insights.lake.repair import set_aside
+from coinbase_insights.lake.step import Progress
 from coinbase_insights.lake.tables import BARS, BUILT, INSIGHTS
 from coinbase_insights.message import Item
 from coinbase_insights.warehouse.address import Address
 from coinbase_insights.warehouse.duckdb import DuckDB
-from coinbase_insights.warehouse.publish import TABLES, publish
+from coinbase_insights.warehouse.publish import TABLES, Sent, publish
 from coinbase_insights.warehouse.statements import create, in_warehouse
 from lakes import lake_of
 from warehouses import (
@@ -136,6 +137,26 @@ def test_rows_that_somebody_has_removed_come_back(
     publish(built, address)
 
     assert_same_as_lake(built, ask)
+
+
+def test_until_all_rows_are_there_that_take_the_place_of_others_the_old_ones_are_read(
+    built: str, file: Path, address: Address, ask: Ask
+) -> None:
+    publish(built, address, [BARS])
+    run(file, "delete from bars where row = 7")
+    seen = list[Progress]()
+
+    def break_off(progress: Progress) -> None:
+        seen.append(progress)
+        if len(seen) == 3:
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        publish(built, address, [BARS], break_off, at_once=50)
+
+    assert len(ask("select * from bars")) == len(whole(built, BARS)) - 1
+    assert publish(built, address, [BARS], at_once=50) == [Sent("bars", len(whole(built, BARS)), True)]
+    assert_same_as_lake(built, ask, [BARS])
 
 
 def test_a_column_that_is_new_is_added_and_one_that_is_not_ours_stays(

@@ -130,13 +130,15 @@ def test_what_was_built_since_comes_behind_what_is_there(
     assert len(ask(f"{joined} where writer is distinct from bars.xmin::text::bigint")) == 0
 
 
-def test_whoever_looks_while_rows_are_replaced_sees_as_many_as_are_noted(
-    built: str, tmp_path: Path, to: str, ask: Ask
+def test_whoever_looks_while_rows_are_replaced_sees_all_of_the_old_or_all_of_the_new(
+    built: str, tmp_path: Path, to: str, ask: Ask, run: Run
 ) -> None:
     lake = str(shutil.copytree(built, tmp_path / "lake"))
     publish(lake, Address.parse(to))
+    before = len(whole(lake, INSIGHTS))
     list(set_aside(lake, BUILT))
     build(lake, "ticker", "trend")
+    run("create view public.seen as select * from coinbase_insights.insights")
     seen = set[tuple[int, int]]()
 
     with publisher(lake, to) as process:
@@ -147,8 +149,8 @@ def test_whoever_looks_while_rows_are_replaced_sees_as_many_as_are_noted(
             ).to_pylist()
             seen.add((both["there"], both["noted"]))
 
-    assert {there - noted for there, noted in seen} == {0}
-    assert len(seen) > 2
+    assert seen <= {(rows, rows) for rows in (before, len(whole(lake, INSIGHTS)))}
+    assert len(ask("select 1 from public.seen")) == len(whole(lake, INSIGHTS))
     assert_same_as_lake(lake, ask)
 
 
@@ -164,6 +166,25 @@ def test_killed_again_and_again_in_the_middle_it_ends_with_the_same_rows(built: 
 
     assert not any(each.is_replaced for each in sent)
     assert sent[0].rows < len(whole(built, INSIGHTS))
+    assert_same_as_lake(built, ask)
+
+
+def test_killed_again_and_again_while_rows_are_replaced_the_old_ones_stay_until_the_end(
+    built: str, to: str, ask: Ask, run: Run
+) -> None:
+    publish(built, Address.parse(to))
+    run("delete from coinbase_insights.insights where row = 7")
+    for _ in range(2):
+        with publisher(built, to) as process:
+            assert process.stdout is not None
+            for _ in range(20):
+                assert process.stdout.readline()
+            process.send_signal(signal.SIGKILL)
+        assert len(ask("select row from insights")) == len(whole(built, INSIGHTS)) - 1
+
+    sent = publish(built, Address.parse(to), at_once=1000)
+
+    assert [each.is_replaced for each in sent] == [True, False, False, False]
     assert_same_as_lake(built, ask)
 
 

@@ -1,12 +1,13 @@
 """Copy tables of the lake into a warehouse, going on where each of them ends there.
 
 A table of the lake grows at its end only, so a row is known by its place in it, and the warehouse notes how many it
-has. A chunk of rows and that note are one transaction: killed at any moment, nothing is doubled or left out.
+has. A chunk of rows and that note are one transaction: killed at any moment, nothing is doubled or left out. Where the
+rows that are there are not the lake's, all of them make way in one transaction.
 """
 
 import time
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext
 from typing import NamedTuple
 
 import numpy as np
@@ -79,17 +80,27 @@ class Publication:
             self._note(0)
 
     def bring_up(self, tell: Callable[[Progress], None], at_once: int) -> Sent:
-        """Send what is missing, a chunk in a transaction; in the first of them what is of another lake goes."""
-        begun, began, was_other = self._done, time.monotonic(), self._is_other
-        for chunk in self._chunks(at_once):
-            with self._warehouse.transaction():
-                if self._is_other:
-                    self._warehouse.run(remove_rows(self._name, self._dialect))
+        """Send what is missing, a chunk in a transaction; where what is there must go, all of it in one."""
+        begun = self._done
+        if not self._is_other:
+            self._send(tell, at_once, self._warehouse.transaction)
+            return Sent(self._name, self._done - begun, False)
+        with self._warehouse.transaction():  # Until all are there, readers have the old ones.
+            self._warehouse.run(remove_rows(self._name, self._dialect))
+            self._note(0)
+            self._send(tell, at_once, nullcontext)
+        return Sent(self._name, self._done, True)
+
+    def _send(
+        self, tell: Callable[[Progress], None], at_once: int, step: Callable[[], AbstractContextManager[None]]
+    ) -> None:
+        begun, began = self._done, time.monotonic()
+        for chunk in pieces(self._table.rows(self._done, self._end), at_once):
+            with step():
                 self._warehouse.insert(self._name, numbered(chunk, self._done))
                 self._note(self._done + len(chunk))
-            self._done, self._is_other = self._done + len(chunk), False
+            self._done += len(chunk)
             tell(Progress(f"rows of {self._name}", begun, self._done, self._end, time.monotonic() - began))
-        return Sent(self._name, self._done - begun, was_other)
 
     def _look(self) -> tuple[int, bool]:
         """Give how many rows are there that the lake has, and whether those that are there are others."""
@@ -104,12 +115,6 @@ class Publication:
         is_whole = rows == count == (0 if last is None else last + 1)
         is_ours = lake_table == self._table.id and rows <= self._end and is_whole
         return (rows, False) if is_ours else (0, True)
-
-    def _chunks(self, at_once: int) -> Iterable[pa.Table]:
-        """Give the rows that are missing; where those that are there must go, at least a chunk without rows."""
-        if self._is_other and not self._end:
-            return [schema(self._table.declared).empty_table()]
-        return pieces(self._table.rows(self._done, self._end), at_once)
 
     def _note(self, rows: int) -> None:
         """Note how many rows are there."""
