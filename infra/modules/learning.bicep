@@ -134,6 +134,8 @@ resource registry 'Microsoft.MachineLearningServices/registries@2025-06-01' = {
   }
 }
 
+// Azure itself lets its identity read the scratch, where whoever deploys may assign roles; a second assignment of
+// the same role would be refused (learn.microsoft.com/azure/machine-learning/concept-endpoints-online-auth).
 resource endpoint 'Microsoft.MachineLearningServices/workspaces/onlineEndpoints@2025-06-01' = {
   parent: workspace
   name: 'forecast-${token}'
@@ -171,16 +173,6 @@ resource send 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
     principalId: person
     principalType: personType
     roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.storageBlobDataContributor)
-  }
-}
-
-resource fetch 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(scratch.id, endpoint.id, roles.storageBlobDataReader)
-  scope: scratch
-  properties: {
-    principalId: endpoint.identity.principalId
-    principalType: 'ServicePrincipal'
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', roles.storageBlobDataReader)
   }
 }
 

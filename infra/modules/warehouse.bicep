@@ -55,18 +55,11 @@ resource filler 'Microsoft.DBforPostgreSQL/flexibleServers/administrators@2024-0
   properties: { principalName: publisher.name, principalType: 'ServicePrincipal', tenantId: subscription().tenantId }
 }
 
-// Azure's own addresses may come to the door, where there is one, and yours; who you are is asked inside.
-resource azure 'Microsoft.DBforPostgreSQL/flexibleServers/firewallRules@2024-08-01' = if (publicNetworkAccess == 'Enabled') {
-  parent: server
-  dependsOn: [filler]
-  name: 'azure'
-  properties: { startIpAddress: '0.0.0.0', endIpAddress: '0.0.0.0' }
-}
-
+// Where there is a door, you alone may come to it; who you are is asked inside. `publish` has its own way in.
 resource you 'Microsoft.DBforPostgreSQL/flexibleServers/firewallRules@2024-08-01' = if (publicNetworkAccess == 'Enabled' && !empty(yourAddress)) {
   parent: server
   name: 'you'
-  dependsOn: [azure]
+  dependsOn: [filler]
   properties: { startIpAddress: yourAddress, endIpAddress: yourAddress }
 }
 

@@ -133,6 +133,7 @@ def test_every_process_ends_within_two_seconds_when_it_is_told(image: Image, dat
         collector = stack.enter_context(image.started("ingest", *words, "--to", "lake", "--health-port", "0"))
         port = re.findall(r":(\d+)/", page.says("look at"))[-1]
         health = collector.says("health at").split()[-1]
+        collector.says("messages")  # It has opened what it needs.
 
         assert answer(f"http://127.0.0.1:{port}/healthz") == 200
         assert answer(f"{health}/healthz") == 200
