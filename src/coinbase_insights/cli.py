@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from . import __version__, cli_build, cli_lake, cli_models, cli_publish, cli_serve, settings
+from .cli_sources import TOPIC, kept, live, market_speed, played, simulated, topic
 from .cli_talk import chosen_model, leave_stdout, say, say_problem
-from .cli_watch import TOPIC, Watching, kept, market_speed, refuse_group, refuse_untraded, refuse_with, topic, typed
-from .errors import InsightsError, StorageError, UnknownProductError, UsageError
+from .cli_watch import Watching, refuse_group, refuse_with, typed
+from .errors import InsightsError, StorageError, UsageError
 from .options import (
     Channel,
     ChosenForecasterOption,
@@ -42,8 +43,7 @@ from .options import (
 from .running import end_at_signals
 
 if TYPE_CHECKING:
-    from .message import Item
-    from .watch import Watch
+    pass
 
 ABOUT = "Coinbase's market-data feeds turned into insight: spread, mean mid-prices, and an honest 60-second forecast."
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
@@ -116,11 +116,7 @@ def run(
             watching.start(topic(source, group, watching))
             return
         refuse_group(group)
-        pace = settings.speed(speed or "1")
-        from .log.replay import replay
-
-        played = replay(kept(source), pace)
-        watching.start(lambda watch: played, live_state="REPLAY", speed=settings.speed_name(pace))
+        watching.start(played(source, speed))
         watching.say_if_empty(source)
         return
     refuse_group(group)
@@ -128,23 +124,7 @@ def run(
         raise UsageError("--speed is that of a recording.", "Name one after --from, or leave --speed out.")
     if not product_ids:
         raise UsageError("run needs a product.", "Name one: coinbase_insights run --product-id ETH-USD")
-    from .feed import Feed
-    from .feed.endpoints import SOCKETS, rest_url
-    from .feed.products import check, with_near_names
-
-    dialect = feed or FeedName.EXCHANGE
-    address = settings.socket_url(url or SOCKETS[dialect])
-    listed = product_ids if dialect is FeedName.EXCHANGE else settings.books(product_ids)
-    live = Feed(address, product_ids, dialect=dialect, channel=channel, compression=bool(compression))
-
-    def live_items(watch: "Watch") -> "AsyncGenerator[Item]":
-        watch.reconnect = live.reconnect
-        return live.items()
-
-    try:
-        watching.start(live_items, record=record, check=lambda: check(rest_url(address), listed))
-    except UnknownProductError as error:
-        raise with_near_names(error, rest_url(address), product_ids) from error
+    watching.start(live(product_ids, channel, feed, url, compression=bool(compression)), record)
 
 
 @app.command()
@@ -159,23 +139,9 @@ def demo(
     ] = "1",
 ) -> None:
     """Show the same with a simulated exchange on this machine: no network is needed, and no price is real."""
-    pace = market_speed(speed)
     product_ids = settings.product_ids(product_id or ["ETH-USD"])
-    refuse_untraded(product_ids)
-
-    async def simulated(watch: "Watch") -> "AsyncGenerator[Item]":
-        from .feed import Feed
-        from .simulator.market import Market
-        from .simulator.server import Options, serve
-
-        async with serve(Market(time.time_ns() // 1000), options=Options(speed=pace)) as server:
-            async for item in Feed(server.url, product_ids, channel="ticker").items():
-                yield item
-
-    watching = Watching(product_ids, Channel.TICKER, chosen_model(None, forecaster), output, length)
-    watching.start(
-        simulated, record=record, live_state="SIMULATED", speed="" if pace == 1.0 else settings.speed_name(pace)
-    )
+    market = simulated(product_ids, market_speed(speed))
+    Watching(product_ids, Channel.TICKER, chosen_model(None, forecaster), output, length).start(market, record)
 
 
 @app.command()

@@ -12,8 +12,9 @@ import typer
 
 from . import settings
 from .cli_repeat import Opening, Probe, now
+from .cli_sources import TOPIC
 from .cli_talk import lacks, say, write
-from .cli_watch import TOPIC, typed
+from .cli_watch import typed
 from .errors import DamagedError, StorageError, UsageError
 from .options import (
     Channel,

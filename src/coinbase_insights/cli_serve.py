@@ -1,15 +1,14 @@
 """The command that people look at: `serve`. What it needs is imported when it is called."""
 
 import re
-import time
-from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 from . import settings
+from .cli_sources import TOPIC, live, market_speed, played, simulated, topic
 from .cli_talk import chosen_model, lacks, say
-from .cli_watch import TOPIC, Watching, kept, market_speed, refuse_group, refuse_untraded, refuse_with, topic, typed
+from .cli_watch import Watching, refuse_group, refuse_with, typed
 from .errors import UsageError
 from .listening import LOOPBACK, address, listen, own_names
 from .options import (
@@ -24,15 +23,14 @@ from .options import (
     UrlOption,
 )
 from .running import leave_background
+from .source import Source
 
 if TYPE_CHECKING:
     from .engine.model import Model
-    from .message import Item
     from .serve.board import Board
     from .serve.gate import Names
     from .serve.history import History
-    from .serve.server import Check, Source, Watched
-    from .watch import Watch
+    from .serve.server import Watched
 
 SHORTEST_TOKEN = 16
 DEMO_PRODUCTS = ["BTC-USD", "ETH-USD"]
@@ -131,6 +129,11 @@ class Wanted(NamedTuple):
     url: str | None
 
     @property
+    def usual_channel(self) -> Channel:
+        """What is listened to where nothing else was asked for."""
+        return Channel.TICKER if self.demo else Channel.TICKER_BATCH
+
+    @property
     def has_live(self) -> bool:
         """Whether there is more to show than a lake."""
         return bool(self.product_ids) or self.source is not None
@@ -157,8 +160,6 @@ def _refuse_two_sources(wanted: Wanted, lake: str | None) -> None:
         refuse_group(wanted.group)
     if not wanted.has_live and lake is None:
         raise UsageError("serve needs something to show.", "Name a product or a lake, or type: serve --demo")
-    if wanted.demo:
-        refuse_untraded(wanted.product_ids)
 
 
 def _history(lake: str, *, is_alone: bool) -> "History":
@@ -176,22 +177,20 @@ def _watched(board: "Board", wanted: Wanted, model: "Model") -> "Watched":
     from .serve.server import Watched
     from .watch import Watch
 
-    usual = Channel.TICKER if wanted.demo else Channel.TICKER_BATCH
-    watching = Watching(wanted.product_ids, wanted.channel or usual, model)
+    watching = Watching(wanted.product_ids, wanted.channel or wanted.usual_channel, model)
+    source = _source(wanted, watching)
+    return Watched(Watch(watching.pipe, board, live_state=source.live_state, speed=source.speed), source)
+
+
+def _source(wanted: Wanted, watching: Watching) -> Source:
+    """Give what was asked for. Raises UsageError, and UnknownProductError."""
     if wanted.demo:
-        pace = market_speed(wanted.speed or "1")
-        watch = Watch(
-            watching.pipe, board, live_state="SIMULATED", speed="" if pace == 1.0 else settings.speed_name(pace)
-        )
-        return Watched(watch, _simulated(wanted.product_ids, pace))
-    if wanted.source is not None and wanted.has_topic:
-        items = topic(wanted.source, wanted.group, watching)
-        return Watched(Watch(watching.pipe, board), items)
-    if wanted.source is not None:
-        pace = settings.speed(wanted.speed or "1")
-        watch = Watch(watching.pipe, board, live_state="REPLAY", speed=settings.speed_name(pace))
-        return Watched(watch, _played(wanted.source, pace))
-    return Watched(Watch(watching.pipe, board), *_live(wanted))
+        return simulated(wanted.product_ids, market_speed(wanted.speed or "1"))
+    if wanted.source is None:
+        return live(wanted.product_ids, wanted.channel or wanted.usual_channel, wanted.feed, wanted.url)
+    if wanted.has_topic:
+        return topic(wanted.source, wanted.group, watching)
+    return played(wanted.source, wanted.speed)
 
 
 def _refuse_open_door(host: str, token: str) -> None:
@@ -217,41 +216,3 @@ def known_names(host: str, port: int, others: list[str]) -> "Names":
     exact = {each for each in given if ":" in each}
     exact |= {each.removesuffix(usual) for each in exact for usual in (":80", ":443")}  # A browser leaves these out.
     return Names(own_names(host, port) | exact, frozenset(each for each in given if ":" not in each))
-
-
-def _simulated(product_ids: tuple[str, ...], pace: float) -> "Source":
-    async def items(watch: "Watch") -> "AsyncGenerator[Item]":
-        from .feed import Feed
-        from .simulator.market import Market
-        from .simulator.server import Options
-        from .simulator.server import serve as simulate
-
-        async with simulate(Market(time.time_ns() // 1000), options=Options(speed=pace)) as server:
-            async for item in Feed(server.url, product_ids, channel="ticker").items():
-                yield item
-
-    return items
-
-
-def _played(source: str, pace: float) -> "Source":
-    from .log.replay import replay
-
-    played = replay(kept(source), pace)
-    return lambda watch: played
-
-
-def _live(wanted: Wanted) -> "tuple[Source, Check]":
-    from .feed import Feed
-    from .feed.endpoints import SOCKETS, rest_url
-    from .feed.products import check
-
-    product_ids, feed = wanted.product_ids, wanted.feed or FeedName.EXCHANGE
-    address = settings.socket_url(wanted.url or SOCKETS[feed])
-    listed = product_ids if feed is FeedName.EXCHANGE else settings.books(product_ids)
-    live = Feed(address, product_ids, dialect=feed, channel=wanted.channel or Channel.TICKER_BATCH)
-
-    def items(watch: "Watch") -> "AsyncGenerator[Item]":
-        watch.reconnect = live.reconnect
-        return live.items()
-
-    return items, lambda: check(rest_url(address), listed)

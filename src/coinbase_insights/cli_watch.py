@@ -1,30 +1,24 @@
-"""What `run` and `demo` share, and where what was kept comes from: a recording, a folder of them, or a lake."""
+"""What `run`, `demo` and `serve` share: the pipe, what is refused beside what, and for a terminal how it is shown."""
 
 import os
-import re
 import sys
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import settings
-from .cli_talk import lacks, leave_stdout, say, say_late, say_problem
+from .cli_sources import kept
+from .cli_talk import leave_stdout, say, say_late, say_problem
 from .errors import UnknownProductError, UnreachableError, UsageError
 from .options import URL_VARIABLE, Channel, Format
+from .source import Source
 
 if TYPE_CHECKING:
     from .engine.model import Model
-    from .message import Item
     from .pipe import Pipe
-    from .show.view import LineState
-    from .watch import Sink, Watch
+    from .watch import Sink
 
-TOPIC = "kafka://"
-_STORE = re.compile(r"[a-z][a-z0-9+.-]*://", re.ASCII).match
-"""Begins the address of a lake in an object store."""
-FASTEST_MARKET = 60
-"""Times real time; the synthetic market is computed, and a core can do no more."""
 FIRST_LOOK = 10_000
 """Messages of a recording that are read to say which products it holds."""
 
@@ -65,16 +59,8 @@ class Watching:
 
         return Pipe(self._product_ids, channel=self._channel, forecaster=model.forecaster, product=product, holds=holds)
 
-    def start(
-        self,
-        source: "Callable[[Watch], AsyncGenerator[Item]]",
-        *,
-        record: Path | None = None,
-        live_state: "LineState" = "LIVE",
-        speed: str = "",
-        check: "Callable[[], list[str]] | None" = None,
-    ) -> None:
-        """Watch until the end, then say in a line what was seen; `check` may meanwhile find that it cannot be."""
+    def start(self, source: Source, record: Path | None = None) -> None:
+        """Watch until the end, then say in a line what was seen. Raises what the source raises."""
         import asyncio
 
         from .log.journal import Journal
@@ -85,10 +71,10 @@ class Watching:
         journal = None if record is None else Journal(record)
 
         def go(sink: "Sink") -> str:
-            watch = Watch(self.pipe, sink, live_state=live_state, speed=speed, journal=journal)
-            asyncio.run(watch.run(source(watch), self._seconds, check))
+            watch = Watch(self.pipe, sink, live_state=source.live_state, speed=source.speed, journal=journal)
+            asyncio.run(watch.run(source.items(watch), self._seconds, source.check))
             self._was_stopped = bool(watch.ended_by)
-            if live_state != "REPLAY" and not self.pipe.counts.received and not watch.ended_by:
+            if source.live_state != "REPLAY" and not self.pipe.counts.received and not watch.ended_by:
                 raise UnreachableError(f"The feed never came up: {watch.trouble or 'no message has come'}.")
             return watch.summary()
 
@@ -101,6 +87,10 @@ class Watching:
         except BrokenPipeError:
             leave_stdout()
             return
+        except UnknownProductError as error:
+            from .feed.products import with_near_names
+
+            raise with_near_names(error, source.rest_url, self._product_ids) if source.rest_url else error from error
         say(summary)
         products = self.pipe.products
         say_late(self._model, [name for name, each in products.items() if self._model.is_late_for(name, each.state)])
@@ -141,49 +131,6 @@ def typed(url: str | None) -> str | None:
     return None if url == os.environ.get(URL_VARIABLE) else url
 
 
-def topic(url: str, group: str | None, watching: Watching) -> "Callable[[Watch], AsyncGenerator[Item]]":
-    """Give a source that listens to a topic from now on, for all or for a share of the products."""
-    try:
-        from .log.kafka import address, newest
-        from .log.shares import Shares
-        from .log.sharing import Sharing, group_name
-    except ImportError as error:
-        raise lacks("A topic", error) from error
-    where = address(url)
-
-    def alone(watch: "Watch") -> "AsyncGenerator[Item]":
-        watch.may_lag = True
-        return newest(where)
-
-    if group is None:
-        return alone
-    shares = Shares()
-    sharing = Sharing(where, group_name(group), shares, lambda some: watching.new_pipe(some.holds), watching.folded_as)
-    watching.pipe = sharing.pipe
-
-    def shared(watch: "Watch") -> "AsyncGenerator[Item]":
-        watch.may_lag = True
-        watch.notes.append(f"The group {group} shares the products; those of its other members are not here.")
-        return sharing.items(watch.folded)
-
-    return shared
-
-
-def kept(source: str) -> "Iterator[Item]":
-    """Give what was kept in a recording, a folder of them, or a lake, in its order."""
-    path = Path(source)
-    if _STORE(source) or (path / "raw" / "_delta_log").is_dir():
-        try:
-            from .lake.history import collected
-        except ImportError as error:
-            raise lacks("A lake", error) from error
-        return collected(source)
-    from .log.journal import files, read
-
-    files(path)
-    return read(path)
-
-
 def _products_in(source: str, channel: Channel) -> list[str]:
     """Name the first products that a recording has quotes of, by its first messages."""
     from .pipe import Pipe
@@ -193,28 +140,3 @@ def _products_in(source: str, channel: Channel) -> list[str]:
         for _ in pipe.take(item):
             pass
     return sorted(pipe.last_known)[:10]
-
-
-def refuse_untraded(product_ids: Sequence[str]) -> None:
-    """Raise UnknownProductError for a product that the synthetic market does not have."""
-    from .simulator.product import CHARACTERS
-
-    names = [product.product_id for product in CHARACTERS]
-    for product_id in product_ids:
-        if product_id not in names:
-            raise UnknownProductError(
-                f"The simulated exchange does not trade {product_id}.", f"It has {', '.join(names)}."
-            )
-
-
-def market_speed(text: str) -> float:
-    """Read how fast a synthetic market runs. Raises UsageError."""
-    try:
-        pace = settings.speed(text)
-    except UsageError as error:
-        raise UsageError(
-            error.message, f"Write 1 for real time, 10 for ten times as fast, up to {FASTEST_MARKET}."
-        ) from error
-    if pace > FASTEST_MARKET:
-        raise UsageError(f"A synthetic market runs at up to {FASTEST_MARKET} times, not {text}.")
-    return pace

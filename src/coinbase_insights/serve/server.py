@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -11,8 +11,8 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
-from ..message import Item
 from ..running import race, until_signal
+from ..source import Source
 from ..watch import Watch
 from .board import Board
 
@@ -25,8 +25,6 @@ PATIENCE = 30.0
 MOST_CONNECTIONS = 2000
 GRACE = 1
 """Seconds that pages get at the end."""
-Source = Callable[[Watch], AsyncGenerator[Item]]
-Check = Callable[[], list[str]]
 
 
 class Patience(H11Protocol):
@@ -103,7 +101,6 @@ class Watched(NamedTuple):
 
     watch: Watch
     source: Source
-    check: Check | None = None
 
 
 class Work:
@@ -121,8 +118,8 @@ class Work:
             await until_signal(self._seconds)
             return
         began = time.monotonic()
-        watch, source, check = self._watched
-        await race([watch.run(source(watch), self._seconds, check), self._show(watch)], None)
+        watch, source = self._watched
+        await race([watch.run(source.items(watch), self._seconds, source.check), self._show(watch)], None)
         if not watch.ended_by:
             left = None if self._seconds is None else max(0.0, self._seconds - (time.monotonic() - began))
             await race([until_signal(left), self._show(watch)], None)
