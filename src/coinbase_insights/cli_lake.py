@@ -28,6 +28,7 @@ from .options import (
     ProductIds,
     UrlOption,
 )
+from .running import leave_background
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -123,6 +124,7 @@ def ingest(
         collect = Collect(*_opened(to, folder, most_bytes), pace)
         health.look = collect.standing
         asyncio.run(collect.run(live.items(), seconds, tell))
+    leave_background()
 
 
 def _products(named: tuple[str, ...], address: str, feed: FeedName, *, is_new: bool) -> tuple[str, ...]:
@@ -226,6 +228,7 @@ def _relay(source: str, to: str, commit_seconds: float, seconds: float | None, p
         asyncio.run(
             relay(work, commit_seconds, seconds, lambda landed: say(f"{now()} {landed:,} messages in the lake"))
         )
+    leave_background()
 
 
 def verify(
