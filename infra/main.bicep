@@ -37,12 +37,15 @@ param monthlyBudget int
 @description('First day of the month in which the budget begins, such as 2026-12-01; never another one later.')
 param budgetStart string
 
-@description('Disabled: broker, lake and warehouse are reached from the apps alone. Enabled is for engines, machine learning and your own machine; without an Entra token nobody gets in either way.')
+@description('Disabled: broker, lake and warehouse are reached from the apps alone. Enabled gives them a door, to which yourAddress may come; without an Entra token nobody gets in either way.')
 @allowed(['Enabled', 'Disabled'])
 param publicNetworkAccess string
 
-@description('Address of your machine, such as 203.0.113.7: Synapse and PostgreSQL let it come to their doors. Empty for none.')
+@description('Address of your machine, such as 203.0.113.7, which may come to the doors. Empty for none.')
 param yourAddress string = ''
+
+@description('Whether the lake lets every address of the internet come to its door: what Spark, Fabric and Azure Machine Learning need, whose machines have no address that is known before.')
+param openLake bool
 
 @description('What makes the tables: a container of ours, or Spark.')
 @allowed(['app', 'synapse', 'fabric'])
@@ -84,6 +87,7 @@ param tags object = {}
 
 var token = uniqueString(subscription().id, environmentName, location)
 var door = warehouse ? [{ name: 'warehouse', id: database.?outputs.id ?? '', part: 'postgresqlServer', zone: 'privatelink.postgres.database.azure.com' }] : []
+var workspaces = engine == 'synapse' ? ['${group.id}/providers/Microsoft.Synapse/workspaces/syn-${token}'] : []
 var allTags = union(tags, { 'azd-env-name': environmentName })
 
 resource group 'Microsoft.Resources/resourceGroups@2025-04-01' = {
@@ -135,6 +139,7 @@ module broker 'modules/broker.bicep' = {
     tags: allTags
     token: token
     publicNetworkAccess: publicNetworkAccess
+    yourAddress: yourAddress
     sender: identities.outputs.ingest.principalId
     receivers: [identities.outputs.relay.principalId, identities.outputs.serve.principalId]
     person: principalId
@@ -153,6 +158,9 @@ module lake 'modules/lake.bicep' = {
     token: token
     sku: lakeSku
     publicNetworkAccess: publicNetworkAccess
+    yourAddress: yourAddress
+    openLake: openLake
+    workspaces: workspaces
     writers: [identities.outputs.relay.principalId, identities.outputs.build.principalId]
     readers: [identities.outputs.publish.principalId, identities.outputs.serve.principalId]
     person: principalId
@@ -248,6 +256,8 @@ module learning 'modules/learning.bicep' = if (machineLearning) {
     person: principalId
     personType: principalType
     publicNetworkAccess: publicNetworkAccess
+    yourAddress: yourAddress
+    openLake: openLake
   }
 }
 

@@ -4,6 +4,9 @@ param tags object
 param token string
 param publicNetworkAccess string
 
+@description('Address of the machine that may come to the door, where there is one; empty for none, and then there is no door.')
+param yourAddress string
+
 @description('Principal id of the app that sends.')
 param sender string
 
@@ -20,6 +23,8 @@ param personType string
 param consumerGroup string
 param logsId string
 
+// Azure lets everybody come to a hub that has a door and names nobody.
+var door = empty(yourAddress) ? 'Disabled' : publicNetworkAccess
 var roles = loadJsonContent('../roles.json')
 // The collector looks where the topic ends, so that it sends nothing twice: it receives too.
 var grants = concat(
@@ -38,8 +43,20 @@ resource namespace 'Microsoft.EventHub/namespaces@2024-01-01' = {
   properties: {
     disableLocalAuth: true
     minimumTlsVersion: '1.2'
-    publicNetworkAccess: publicNetworkAccess
+    publicNetworkAccess: door
     zoneRedundant: true
+  }
+}
+
+// You may come, and what Azure itself runs for this subscription, such as Stream Analytics.
+resource callers 'Microsoft.EventHub/namespaces/networkRuleSets@2024-01-01' = if (door == 'Enabled') {
+  parent: namespace
+  name: 'default'
+  properties: {
+    publicNetworkAccess: door
+    defaultAction: 'Deny'
+    trustedServiceAccessEnabled: true
+    ipRules: [{ ipMask: yourAddress, action: 'Allow' }]
   }
 }
 

@@ -5,6 +5,15 @@ param token string
 param sku string
 param publicNetworkAccess string
 
+@description('Address of the machine that may come to the door, where there is one; empty for none.')
+param yourAddress string
+
+@description('Whether every address of the internet may come to the door, where there is one.')
+param openLake bool
+
+@description('Ids of the workspaces of Synapse, whose SQL comes to the door with the identity of its workspace.')
+param workspaces array
+
 @description('Principal ids of the apps that write.')
 param writers array
 
@@ -25,7 +34,7 @@ var grants = concat(
 )
 
 resource account 'Microsoft.Storage/storageAccounts@2025-01-01' = {
-  // checkov:skip=CKV_AZURE_35: follows publicNetworkAccess
+  // checkov:skip=CKV_AZURE_35: follows openLake, which is off
   // checkov:skip=CKV_AZURE_43: the name is right: letters and digits, 24 at most
   // checkov:skip=CKV_AZURE_206: a parameter
   name: 'st${token}'
@@ -42,7 +51,12 @@ resource account 'Microsoft.Storage/storageAccounts@2025-01-01' = {
     allowCrossTenantReplication: false
     isLocalUserEnabled: false
     publicNetworkAccess: publicNetworkAccess
-    networkAcls: { defaultAction: publicNetworkAccess == 'Enabled' ? 'Allow' : 'Deny', bypass: 'AzureServices' }
+    networkAcls: {
+      defaultAction: openLake ? 'Allow' : 'Deny'
+      bypass: 'AzureServices'
+      ipRules: empty(yourAddress) ? [] : [{ value: yourAddress, action: 'Allow' }]
+      resourceAccessRules: [for id in workspaces: { tenantId: subscription().tenantId, resourceId: id }]
+    }
   }
 }
 

@@ -18,6 +18,12 @@ param personType string
 param computeSize string = 'Standard_DS3_v2'
 param publicNetworkAccess string
 
+@description('Address of the machine that may come to the door of the scratch, where there is one; empty for none.')
+param yourAddress string
+
+@description('Whether every address of the internet may come to that door.')
+param openLake bool
+
 var roles = loadJsonContent('../roles.json')
 
 resource storage 'Microsoft.Storage/storageAccounts@2025-01-01' existing = {
@@ -52,7 +58,7 @@ resource vault 'Microsoft.KeyVault/vaults@2024-11-01' = {
 }
 
 resource scratch 'Microsoft.Storage/storageAccounts@2025-01-01' = {
-  // checkov:skip=CKV_AZURE_35: follows publicNetworkAccess
+  // checkov:skip=CKV_AZURE_35: follows openLake, which is off
   // checkov:skip=CKV_AZURE_43: the name is right: letters and digits, 24 at most
   // checkov:skip=CKV_AZURE_206: what is in it can be made again
   name: 'stml${token}'
@@ -68,7 +74,11 @@ resource scratch 'Microsoft.Storage/storageAccounts@2025-01-01' = {
     allowCrossTenantReplication: false
     isLocalUserEnabled: false
     publicNetworkAccess: publicNetworkAccess
-    networkAcls: { defaultAction: publicNetworkAccess == 'Enabled' ? 'Allow' : 'Deny', bypass: 'AzureServices' }
+    networkAcls: {
+      defaultAction: openLake ? 'Allow' : 'Deny'
+      bypass: 'AzureServices'
+      ipRules: empty(yourAddress) ? [] : [{ value: yourAddress, action: 'Allow' }]
+    }
   }
 }
 

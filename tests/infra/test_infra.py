@@ -151,9 +151,13 @@ def test_an_open_door_is_found(copy: Path) -> None:
     [
         ("broker", "disableLocalAuth: true"),
         ("broker", "partitionCount: 1"),
+        ("broker", "empty(yourAddress) ? 'Disabled' : publicNetworkAccess"),
+        ("broker", "defaultAction: 'Deny'"),
         ("lake", "allowSharedKeyAccess: false"),
         ("lake", "scope: lake"),
+        ("lake", "defaultAction: openLake ? 'Allow' : 'Deny'"),
         ("learning", "allowSharedKeyAccess: false"),
+        ("learning", "defaultAction: openLake ? 'Allow' : 'Deny'"),
         ("warehouse", "passwordAuth: 'Disabled'"),
         ("synapse", "azureADOnlyAuthentication: true"),
         ("images", "adminUserEnabled: false"),
@@ -165,6 +169,12 @@ def test_an_open_door_is_found(copy: Path) -> None:
 )
 def test_no_key_opens_anything_and_one_instance_runs(file: str, line: str) -> None:
     assert line in (INFRA / f"modules/{file}.bicep").read_text()
+
+
+def test_the_lake_is_open_to_all_only_for_who_says_so() -> None:
+    given = json.loads((INFRA / "main.parameters.json").read_text())["parameters"]
+
+    assert given["openLake"] == {"value": "${OPEN_LAKE=false}"}
 
 
 def test_nothing_goes_to_power_bi_from_stream_analytics() -> None:
