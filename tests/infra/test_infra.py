@@ -171,6 +171,10 @@ def test_no_key_opens_anything_and_one_instance_runs(file: str, line: str) -> No
     assert line in (INFRA / f"modules/{file}.bicep").read_text()
 
 
+def test_the_warehouse_does_not_let_in_every_machine_in_azure() -> None:
+    assert "'0.0.0.0'" not in (INFRA / "modules/warehouse.bicep").read_text()
+
+
 def test_the_lake_is_open_to_all_only_for_who_says_so() -> None:
     given = json.loads((INFRA / "main.parameters.json").read_text())["parameters"]
 
