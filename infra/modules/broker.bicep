@@ -48,9 +48,11 @@ resource namespace 'Microsoft.EventHub/namespaces@2024-01-01' = {
   }
 }
 
-// You may come, and what Azure itself runs for this subscription, such as Stream Analytics.
+// You may come, and what Azure itself runs for this subscription, such as Stream Analytics. It waits for the hubs, so that
+// the namespace is not changed from two sides.
 resource callers 'Microsoft.EventHub/namespaces/networkRuleSets@2024-01-01' = if (door == 'Enabled') {
   parent: namespace
+  dependsOn: [raw, shares]
   name: 'default'
   properties: {
     publicNetworkAccess: door
