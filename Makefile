@@ -147,6 +147,8 @@ $(BIN)/pip:
 	$(call make_venv,.venv-spark/$*)
 	@.venv-spark/$*/bin/python -m pip --quiet --disable-pip-version-check install --no-compile --require-hashes --requirement $< --requirement requirements/build.txt
 	@.venv-spark/$*/bin/python -m pip --quiet --disable-pip-version-check install --no-deps --no-build-isolation --editable .
+	@# One process brings Spark's jars before any test needs them: several at once trip over each other's downloads.
+	@.venv-spark/$*/bin/python -c 'from coinbase_insights.lake.spark import session; session("local[1]", reads_topics=True)' >/dev/null 2>&1 || true
 	@touch $@
 
 .venv-infra/.ready: requirements/infra.txt
