@@ -1,5 +1,7 @@
 """The journal of a service: nothing is lost, nothing doubled, and what is damaged is noticed."""
 
+import errno
+import fcntl
 import os
 import random
 import resource
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 from coinbase_insights.errors import LockedError, StorageError
 from coinbase_insights.log.journal import encode, read
 from coinbase_insights.log.segment_reader import SegmentReader
-from coinbase_insights.log.segments import Segments, segments
+from coinbase_insights.log.segments import Segments, segments, take_lock
 from coinbase_insights.message import Item, Lost, Message, Opened, Unstored
 
 ALL = 10**9
@@ -209,3 +211,14 @@ def test_a_journal_that_is_removed_while_it_is_written_is_noticed(tmp_path: Path
         journal.sync()
     with pytest.raises(StorageError):
         journal.close()
+
+
+def test_a_share_that_says_of_a_lock_that_it_is_not_permitted_is_locked(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def flock(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with pytest.raises(LockedError):
+        take_lock(tmp_path / "lock")

@@ -324,11 +324,12 @@ def damaged(path: Path, place: int) -> DamagedError:
 
 def take_lock(path: Path) -> int:
     """Lock a file for this process, as long as it lives; give its descriptor. Raises LockedError naming the holder."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    descriptor, holder = os.open(path, os.O_RDWR | os.O_CREAT, 0o644), ""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        holder = os.read(descriptor, 100).decode(errors="replace").strip()
+    except (BlockingIOError, PermissionError) as error:  # The second is what a share of SMB says.
+        with suppress(OSError):
+            holder = os.read(descriptor, 100).decode(errors="replace").strip()
         os.close(descriptor)
         raise LockedError(
             f"{path.parent} is written by another process ({holder or 'it has not said which'}).",
