@@ -142,6 +142,25 @@ def test_a_line_of_the_chart_ends_where_nothing_is_known_and_begins_again(seen: 
     assert [point.get("color") for point in drawn] == [None, "transparent", "transparent", None]
 
 
+def test_the_band_of_the_chart_is_not_drawn_over_what_nobody_knows(seen: Seen) -> None:
+    drawn = seen.page.evaluate("""async () => {
+      const { BandSeries, bandOf } = await import('/charts.js');
+      const point = (at, gaps, band) => [at * 1e6, 5, 0, 5, band && 4, band && 6, null, null, null, null, gaps];
+      const told = [[1, 0, 1], [2, 0, 1], [22, 1, 1], [23, 1, 1], [24, 1, null], [25, 1, 1], [26, 1, 1]];
+      const points = bandOf(told.map((each) => point(...each))).filter((each) => each.low !== undefined);
+      const bars = points.map((each) => ({ x: each.time, originalData: each }));
+      const found = [];
+      const context = { beginPath: () => found.push([]), lineTo: (x) => found.at(-1).push(x), fill: () => {} };
+      const series = new BandSeries();
+      series.update({ bars, visibleRange: { from: 0, to: bars.length } }, {});
+      const scope = { context, horizontalPixelRatio: 1, verticalPixelRatio: 1 };
+      series.draw({ useBitmapCoordinateSpace: (draw) => draw(scope) }, (y) => y);
+      return found.map((run) => [Math.min(...run), Math.max(...run)]);
+    }""")
+
+    assert drawn == [[61, 62], [82, 83], [85, 86]]
+
+
 def test_bars_have_the_decimals_of_their_prices(seen: Seen) -> None:
     numbers = [8.5e-7, 0.0000012345, 0.1 + 0.2, 67479.645, 12.0]
 

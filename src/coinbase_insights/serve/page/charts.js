@@ -41,7 +41,7 @@ export function chartOptions(has) {
 const HIDDEN = Object.fromEntries(["color", "lineColor", "topColor", "bottomColor", "topLineColor", "bottomLineColor", "topFillColor1", "topFillColor2", "bottomFillColor1", "bottomFillColor2"].map((name) => [name, "transparent"]));
 
 // The band of the forecasts: a filled strip between its two ends. A custom series, as the library's own have no second line.
-class BandSeries {
+export class BandSeries {
   renderer() { return this; }
   update(data, options) { this.data = data; this.options = options; }
   priceValueBuilder(point) { return [point.low, point.high]; }
@@ -65,8 +65,8 @@ class BandSeries {
       };
       for (let i = Math.max(0, data.visibleRange.from - 1); i < Math.min(data.bars.length, data.visibleRange.to + 1); i += 1) {
         const { x, originalData } = data.bars[i];
-        if (originalData.low === undefined) { fill(); continue; }
         run.push([x * horizontalPixelRatio, toY(originalData.low) * verticalPixelRatio, toY(originalData.high) * verticalPixelRatio]);
+        if (!originalData.goesOn) fill(); // Places without a value are not among the bars.
       }
       fill();
     });
@@ -182,12 +182,11 @@ export function line(points, later, value) {
   });
 }
 
-function bandOf(points) {
-  return points.flatMap((point, number) => {
-    const time = second(point) + HORIZON;
-    const found = point[4] === null ? { time } : { time, low: point[4], high: point[5] };
-    const before = points[number - 1];
-    const ends = before && isApart(before, point) && second(point) - second(before) > 1;
-    return ends ? [{ time: second(before) + HORIZON + 1 }, found] : [found];
+// The band of the forecasts; each of its points tells whether it goes on to the next.
+export function bandOf(points) {
+  return points.map((point, number) => {
+    const [time, next] = [second(point) + HORIZON, points[number + 1]];
+    if (point[4] === null) return { time };
+    return { time, low: point[4], high: point[5], goesOn: next !== undefined && !isApart(point, next) && next[4] !== null };
   });
 }
