@@ -154,6 +154,34 @@ def test_after_a_repair_collecting_goes_on(lake: Path) -> None:
     assert (report.faults, report.rows, report.waiting) == ([], 204, 0)
 
 
+def may_not(path: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+    """Run a command that may not read a path, though we are root."""
+    path.chmod(0)
+    bound = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
+    command = [*bound, sys.executable, "-m", "coinbase_insights", *words]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+    finally:
+        path.chmod(0o755)
+
+
+def test_row_31_a_journal_that_may_not_be_read_is_not_called_whole(lake: Path) -> None:
+    done = may_not(lake / "journal", "verify", str(lake))
+    assert (done.returncode, "journal cannot be read: Permission denied" in done.stdout) == (1, True)
+
+
+@pytest.mark.parametrize("what", ["raw/part", "journal"])
+def test_what_may_not_be_read_is_no_damage_and_is_not_repaired(lake: Path, what: str) -> None:
+    path = lake / "raw" / Raw(str(lake)).parts()[0].name if what == "raw/part" else lake / what
+    before = sorted(each for each in lake.rglob("*"))
+
+    done = may_not(path, "verify", str(lake), "--repair")
+
+    assert (done.returncode, "cannot be read: Permission denied" in done.stderr) == (4, True)
+    assert sorted(each for each in lake.rglob("*")) == before
+    assert verify(str(lake), lake / "journal").is_whole
+
+
 def test_a_lake_that_is_being_written_is_not_repaired(lake: Path) -> None:
     flip(segments(lake / "journal")[0][1], random.Random(1))
     report = verify(str(lake), lake / "journal")

@@ -6,6 +6,7 @@ into `aside` there. It is for a lake that nobody writes meanwhile. Killed at any
 again: before it moves anything, it notes what it is about.
 """
 
+import errno
 import json
 import os
 from collections.abc import Iterator, Sequence
@@ -42,10 +43,13 @@ NOWHERE = 2**63
 def repair(lake: str, journal: Path | None, report: Report) -> Iterator[str]:
     """Make a lake whole of which `verify` has given this report; say each thing that was done.
 
-    Raises LockedError when a service writes it, and StorageError when the place cannot be written.
+    Raises LockedError when a service writes it, and StorageError when the place cannot be written, or when something
+    of it may not be read: that is no damage, and nothing is touched.
     """
     if report.is_whole:
         return
+    if "://" not in lake:
+        _must_be_readable(Path(lake))
     with reaching(lake):
         yield from set_aside(lake, report.damaged)
         ends = landed(lake)
@@ -58,6 +62,16 @@ def repair(lake: str, journal: Path | None, report: Report) -> Iterator[str]:
             finally:
                 if lock is not None:
                     os.close(lock)
+
+
+def _must_be_readable(lake: Path) -> None:
+    def refuse(error: OSError) -> None:
+        raise StorageError(f"{error.filename} cannot be read: {error.strerror}.", "Who repairs must be allowed to.")
+
+    for folder, _, names in os.walk(lake, onerror=refuse):
+        for path in (Path(folder, name) for name in names):
+            if not os.access(path, os.R_OK):
+                refuse(PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path)))
 
 
 def _again_from(end: int, journal: Path | None) -> int:

@@ -102,6 +102,8 @@ def verify(lake: str, journal: Path | None, told: Callable[[int, int], None] = l
             _check_journal(known, raw.landed(LOG), report)
         except OSError as error:
             report.faults.append(f"{error.filename} cannot be read: {error.strerror}")
+        except StorageError as error:
+            report.faults.append(error.message)
     elif any(part.log == LOG for part in parts) and "://" not in lake:
         report.notes.append(f"there is no journal in {lake}: nothing is known of what had not landed")
     return report

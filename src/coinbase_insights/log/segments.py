@@ -54,8 +54,18 @@ def vouches(line: bytes, count: int, crc: int) -> bool:
 
 
 def segments(folder: Path) -> list[tuple[int, Path]]:
-    """Give the segments of a journal with the offsets of their first lines, oldest first."""
-    named = (path for path in folder.glob("*.rec") if path.stem.isdecimal() and path.stem.isascii())
+    """Give the segments of a journal with the offsets of their first lines, oldest first; none where it is not there.
+
+    Raises StorageError when it may not be looked at.
+    """
+    try:
+        names = os.listdir(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise StorageError(f"{folder} cannot be read: {error.strerror}.") from error
+    paths = (folder / name for name in names if name.endswith(".rec"))
+    named = (path for path in paths if path.stem.isdecimal() and path.stem.isascii())
     return sorted((int(path.stem), path) for path in named)
 
 
