@@ -3,6 +3,7 @@
 import json
 import os
 import shlex
+import signal
 import socket
 import subprocess
 import sys
@@ -20,6 +21,7 @@ import coinbase_insights
 from coinbase_insights.engine.compiled import COMPILING
 from coinbase_insights.errors import RecordingError
 from coinbase_insights.feed import products
+from coinbase_insights.listening import listen
 from coinbase_insights.log.journal import encode
 from coinbase_insights.message import Message
 from coinbase_insights.models.backtest import Question
@@ -408,3 +410,16 @@ def test_row_31_a_path_that_cannot_even_be_looked_at_is_said(words: str, tmp_pat
     typed = words.format(*["x" * 300] * 2).split(" ")
     done = subprocess.run([*PROGRAM, *typed], capture_output=True, text=True, check=False, cwd=tmp_path, timeout=60)
     assert (done.returncode in (2, 3, 4), "Traceback" in done.stderr, "error: " in done.stderr) == (True, False, True)
+
+
+def test_ctrl_c_ends_a_command_whose_lake_says_nothing() -> None:
+    with listen("127.0.0.1", 0) as store:
+        settings = {"ENDPOINT_URL": f"http://127.0.0.1:{store.getsockname()[1]}", "ALLOW_HTTP": "true"}
+        settings |= {"ACCESS_KEY_ID": "a", "SECRET_ACCESS_KEY": "b"}
+        environment = {**os.environ, **{f"AWS_{name}": value for name, value in settings.items()}}
+        with subprocess.Popen([*PROGRAM, "verify", "s3://bucket/lake"], env=environment) as process:
+            store.settimeout(30)
+            asked, _ = store.accept()
+            with asked:  # It gets no answer.
+                process.send_signal(signal.SIGINT)
+                assert process.wait(3) == 130

@@ -230,8 +230,10 @@ app.command()(cli_serve.serve)
 
 def main() -> None:
     """Run the command line; the only place that prints an error and exits."""
+    ends = [signal.SIGINT]
     if os.getpid() == 1:  # The system tells the first process of a container only what it asks to hear.
-        end_at_signals({signal.SIGTERM: 128 + signal.SIGTERM})
+        ends.append(signal.SIGTERM)
+    end_at_signals({number: 128 + number for number in ends})  # Who watches, serves or collects hears them otherwise.
     if sys.stdout is None:
         _fail("There is no stdout to write to.", "Send it to /dev/null if it is not wanted.", UsageError.exit_code)
     if not all(_can_be_typed(word) for word in sys.argv):
