@@ -11,9 +11,10 @@ from hypothesis import settings
 from broker import broker
 from identity import told
 from lakes import built, walk, walked
+from recordings import recording
 from site_of import silent_store, site
 
-__all__ = ["broker", "built", "silent_store", "site", "told", "walk", "walked"]
+__all__ = ["broker", "built", "recording", "silent_store", "site", "told", "walk", "walked"]
 
 IN_CI = os.environ.get("CI") == "true"
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
@@ -71,15 +71,30 @@ def serving(*words: str, port: int = 0) -> Iterator[Site]:
             process.stderr.read()
 
 
+class SilentStore:
+    """A store that takes every connection, and never says a word."""
+
+    lake = "s3://bucket/lake"
+
+    def __init__(self, listener: socket.socket, stack: ExitStack) -> None:
+        listener.settimeout(30)
+        self._listener, self._stack = listener, stack
+
+    def wait_until_asked(self) -> None:
+        asked, _ = self._listener.accept()
+        self._stack.enter_context(asked)
+
+
 @pytest.fixture
-def silent_store(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A lake in a store that takes every connection, and never says a word."""
-    with socket.create_server(("127.0.0.1", 0), backlog=100) as listener:
+def silent_store(monkeypatch: pytest.MonkeyPatch) -> Iterator[SilentStore]:
+    """A store for every command that begins while the test runs."""
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=100))
         port = listener.getsockname()[1]
         named = {"ENDPOINT_URL": f"http://127.0.0.1:{port}", "ALLOW_HTTP": "true", "REGION": "us-east-1"}
         for name, value in (named | {"ACCESS_KEY_ID": "a", "SECRET_ACCESS_KEY": "b"}).items():
             monkeypatch.setenv(f"AWS_{name}", value)
-        yield "s3://bucket/lake"
+        yield SilentStore(listener, stack)
 
 
 @pytest.fixture(scope="session")

@@ -2,14 +2,11 @@
 
 import json
 import os
-import shlex
-import signal
 import socket
 import subprocess
 import sys
 import threading
 import tomllib
-from datetime import timedelta
 from pathlib import Path
 
 import numba
@@ -21,14 +18,9 @@ import coinbase_insights
 from coinbase_insights.engine.compiled import COMPILING
 from coinbase_insights.errors import RecordingError
 from coinbase_insights.feed import products
-from coinbase_insights.listening import listen
-from coinbase_insights.log.journal import encode
-from coinbase_insights.message import Message
 from coinbase_insights.models.backtest import Question
 from coinbase_insights.models.backtest import backtest as judge_all
 from coinbase_insights.models.history import grid as history_of_grid
-from frames import START, heartbeat, rfc3339, ticker
-from lakes import lake_of, long_walk
 
 PROGRAM = (sys.executable, "-m", "coinbase_insights")
 
@@ -43,22 +35,6 @@ def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
         env={**os.environ, **environment},
         check=False,
     )
-
-
-@pytest.fixture
-def recording(tmp_path: Path) -> Path:
-    """Five minutes of ETH-USD: a heartbeat each second, a quote each five."""
-    path = tmp_path / "eth.rec"
-    lines = []
-    for second in range(300):
-        moment = START + timedelta(seconds=second)
-        frames = [heartbeat(second, time=rfc3339(moment))]
-        if second % 5 == 1:
-            frames.append(ticker(second, time=rfc3339(moment + timedelta(seconds=0.25))))
-        received_at = int(moment.timestamp()) * 10**9 + 300_000_000
-        lines += [encode(Message(received_at, json.dumps(frame).encode())) for frame in frames]
-    path.write_bytes(b"".join(lines))
-    return path
 
 
 def test_help_names_every_command() -> None:
@@ -96,18 +72,6 @@ def test_a_pipe_gets_plain_lines_without_any_escape(recording: Path) -> None:
     assert done.returncode == 0
     assert done.stdout.count(" ETH-USD bid ") == 60
     assert "\x1b" not in done.stdout + done.stderr
-
-
-def test_a_reader_that_has_read_enough_is_a_good_end(recording: Path) -> None:
-    run = f'{sys.executable} -m coinbase_insights run --from "{recording}" --speed max --format json'
-    script = f"{run} | head -1; echo ${{PIPESTATUS[0]}}"
-
-    done = subprocess.run(("bash", "-c", script), capture_output=True, text=True, timeout=60, check=False)
-
-    first, code = done.stdout.splitlines()
-    assert json.loads(first)["type"] in ("status", "insight")
-    assert code == "0"
-    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -228,48 +192,6 @@ def test_without_a_word_it_shows_the_help() -> None:
     assert done.stdout == command("--help").stdout
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a disk that is always full")
-@pytest.mark.parametrize("arguments", [("--help",), ("run", "--format", "json"), ("run", "--format", "lines")])
-def test_a_full_disk_under_stdout_is_said_in_a_line(arguments: tuple[str, ...], recording: Path) -> None:
-    source = ("--from", str(recording), "--speed", "max") if arguments[0] == "run" else ()
-
-    with Path("/dev/full").open("w") as full:
-        done = subprocess.run(
-            (*PROGRAM, *arguments, *source), stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False
-        )
-
-    assert (done.returncode, done.stderr.splitlines()[-1]) == (
-        1,
-        "error: stdout cannot be written: No space left on device.",
-    )
-    assert "Traceback" not in done.stderr
-
-
-@pytest.mark.parametrize(
-    "words", ["verify lake", "gaps lake", "sql lake 'from raw'", "simulate --help", "verify lake --format json"]
-)
-def test_a_reader_who_has_read_enough_is_no_failure(words: str, tmp_path: Path) -> None:
-    lake_of(tmp_path / "lake", long_walk(0.1))
-    reading, writing = os.pipe()
-    os.close(reading)
-
-    typed = (*PROGRAM, *shlex.split(words))
-    done = subprocess.run(typed, stdout=writing, stderr=subprocess.PIPE, cwd=tmp_path, timeout=60, check=False)
-    os.close(writing)
-
-    assert (done.returncode, done.stderr) == (0, b"")
-
-
-def test_a_stdout_that_is_closed_is_said_in_a_line() -> None:
-    script = f"{sys.executable} -m coinbase_insights --help >&-"
-
-    done = subprocess.run(("bash", "-c", script), capture_output=True, text=True, timeout=60, check=False)
-
-    assert done.returncode == 2
-    assert done.stderr.startswith("error: There is no stdout to write to.\n")
-    assert len(done.stderr.splitlines()) == 2
-
-
 @pytest.mark.parametrize(
     ("arguments", "hint"),
     [(("-p", "BTC-USD"), "It has quotes of ETH-USD"), (("--channel", "level2"), "try --channel ticker.")],
@@ -376,50 +298,3 @@ def test_compiling_is_told_only_while_nothing_is_compiled(
     judge_all([recording], Question(("last",)), told.append)
 
     assert [text for text in told if "message" not in text] == [COMPILING]
-
-
-@pytest.mark.parametrize("command", [("run",), ("run", "--group", "desk"), ("serve", "--port", "0")])
-def test_a_broker_that_is_not_there_does_not_hold_up_the_end(command: tuple[str, ...]) -> None:
-    words = (*PROGRAM, *command, "--from", "kafka://127.0.0.1:1/raw", "--for", "0.5s")
-    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=8)  # the broker would get 10 s
-    assert "Traceback" not in done.stderr
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
-        "run --from {}",
-        "serve --from {}",
-        "serve --lake {}",
-        "simulate {}",
-        "verify {}",
-        "verify {} --repair",
-        "gaps {}",
-        "build {}",
-        "sql {} select",
-        "publish {} --to duckdb:///{}",
-        "ingest -p ETH-USD --to {} --url ws://127.0.0.1:1",
-        "ingest -p ETH-USD --to here --journal {} --url ws://127.0.0.1:1",
-        "backtest {}",
-        "train {}",
-        "run --model {} --demo",
-        "run --record {} --url ws://127.0.0.1:1 -p ETH-USD",
-    ],
-)
-def test_row_31_a_path_that_cannot_even_be_looked_at_is_said(words: str, tmp_path: Path) -> None:
-    typed = words.format(*["x" * 300] * 2).split(" ")
-    done = subprocess.run([*PROGRAM, *typed], capture_output=True, text=True, check=False, cwd=tmp_path, timeout=60)
-    assert (done.returncode in (2, 3, 4), "Traceback" in done.stderr, "error: " in done.stderr) == (True, False, True)
-
-
-def test_ctrl_c_ends_a_command_whose_lake_says_nothing() -> None:
-    with listen("127.0.0.1", 0) as store:
-        settings = {"ENDPOINT_URL": f"http://127.0.0.1:{store.getsockname()[1]}", "ALLOW_HTTP": "true"}
-        settings |= {"ACCESS_KEY_ID": "a", "SECRET_ACCESS_KEY": "b"}
-        environment = {**os.environ, **{f"AWS_{name}": value for name, value in settings.items()}}
-        with subprocess.Popen([*PROGRAM, "verify", "s3://bucket/lake"], env=environment) as process:
-            store.settimeout(30)
-            asked, _ = store.accept()
-            with asked:  # It gets no answer.
-                process.send_signal(signal.SIGINT)
-                assert process.wait(3) == 130

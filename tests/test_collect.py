@@ -5,34 +5,27 @@ import errno
 import json
 import os
 import signal
-import socket
-import struct
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import closing, suppress
-from dataclasses import replace
+from contextlib import closing
 from pathlib import Path
-from urllib.error import HTTPError
 
 import pytest
 
-from coinbase_insights import cli_lake, health
+from coinbase_insights import cli_lake
 from coinbase_insights.collect import Collect, Pace, Standing
 from coinbase_insights.errors import StorageError
-from coinbase_insights.exposition import exposition
-from coinbase_insights.health import answering
 from coinbase_insights.lake.gaps import gaps
 from coinbase_insights.lake.history import collected
 from coinbase_insights.lake.landing import Landing, Later, landing_of
 from coinbase_insights.lake.raw import Raw
 from coinbase_insights.lake.verify import verify
-from coinbase_insights.listening import listen
 from coinbase_insights.log.mend import mend
 from coinbase_insights.log.segments import Segments
 from coinbase_insights.message import Item, Lost, Message, Opened
+from site_of import SilentStore
 
 PROGRAM = [sys.executable, "-m", "coinbase_insights"]
 QUICK = Pace(commit_seconds=0.05, commit_lines=20)
@@ -138,59 +131,6 @@ async def wait_for(holds: Callable[[], object]) -> None:
 
 
 @pytest.fixture
-def standing(tmp_path: Path) -> Standing:
-    return collect_all(tmp_path, made_up(3))[-1]
-
-
-def test_row_43_health_is_told_to_this_machine_alone(standing: Standing) -> None:
-    def asked(url: str, host: str | None = None) -> tuple[int, str]:
-        request = urllib.request.Request(url, headers={} if host is None else {"Host": host})
-        try:
-            with urllib.request.urlopen(request) as answer:
-                return answer.status, answer.read().decode()
-        except HTTPError as error:
-            return error.code, error.read().decode()
-
-    with answering(listen("127.0.0.1", 0), lambda: standing) as url:
-        assert asked(f"{url}/healthz") == (200, "ok\n")
-        assert asked(f"{url}/readyz")[0] == 503
-        with urllib.request.urlopen(urllib.request.Request(f"{url}/healthz", method="HEAD")) as answer:
-            assert (answer.status, answer.read()) == (200, b"")
-        assert asked(f"{url}/metrics") == (200, exposition(standing.counts()))
-        assert asked(f"{url}/metrics", "evil.example")[0] == 403
-        assert asked(f"{url}/etc/passwd")[0] == 404
-    for host in ("localhost", "::1"):
-        with answering(listen(host, 0), lambda: standing, host) as url:
-            assert asked(f"{url}/healthz") == (200, "ok\n")
-            assert asked(f"{url}/metrics", "evil.example")[0] == 403
-            assert asked(f"{url}/metrics", "localhost.evil.example:80")[0] == 403
-    with answering(listen("0.0.0.0", 0), lambda: standing, "0.0.0.0") as url:
-        assert asked(f"{url}/healthz", "10.0.0.4") == (200, "ok\n")
-    assert "coinbase_insights_messages_total 3\n" in exposition(standing.counts())
-
-
-def test_who_asks_for_health_badly_harms_nobody(
-    standing: Standing, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(health, "MOST_ASKING", 3)
-    monkeypatch.setattr(health, "PATIENCE", 0.5)
-    with answering(listen("127.0.0.1", 0), lambda: standing) as url:
-        where = ("127.0.0.1", int(url.rpartition(":")[2]))
-        with socket.create_connection(where) as gone:
-            gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            gone.sendall(b"GET /healthz HTTP/1.1\r\n")
-        idle = [socket.create_connection(where) for _ in range(20)]
-        for each in idle:  # One gets no place, another one no more patience.
-            each.settimeout(10)
-            with suppress(ConnectionError):
-                assert each.recv(1) == b""
-            each.close()
-        with urllib.request.urlopen(f"{url}/healthz") as answer:
-            assert answer.status == 200
-    assert capfd.readouterr().err == ""
-
-
-@pytest.fixture
 def simulated() -> Iterator[str]:
     command = [*PROGRAM, "simulate", "--port", "0", "--speed", "20", "--faults", "close=1001@300"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
@@ -224,22 +164,6 @@ def test_the_command_keeps_what_comes_and_ends_in_two_seconds(
     assert told[-1]["unstored"] == 0
     found = subprocess.run([*PROGRAM, "gaps", lake], capture_output=True, text=True, check=True).stdout
     assert "ended by" in found or report["waiting"]
-
-
-def test_work_goes_on_when_whoever_read_what_it_says_has_gone() -> None:
-    program = "from coinbase_insights.cli_talk import say; say('a'); input(); say('b'); say('c'); print('worked')"
-    pipe = subprocess.PIPE
-    with subprocess.Popen([sys.executable, "-c", program], text=True, stdin=pipe, stdout=pipe, stderr=pipe) as run:
-        assert run.stderr is not None
-        assert run.stderr.readline() == "a\n"
-        run.stderr.close()
-        assert run.communicate("\n", timeout=20)[0] == "worked\n"
-        assert run.returncode == 0
-
-
-def test_it_is_not_ready_when_nothing_lands_for_long(standing: Standing) -> None:
-    well = replace(standing, is_connected=True, heard_ago=0.0)
-    assert [replace(well, late=late).is_ready for late in (0.0, 299.0, 301.0)] == [True, True, False]
 
 
 def test_a_lake_that_is_not_whole_ends_verify_with_1(tmp_path: Path) -> None:
@@ -378,21 +302,19 @@ def test_row_33_a_collector_that_starts_while_the_lake_is_away_keeps_what_comes_
 
 
 def test_a_lake_that_says_nothing_is_away_like_one_that_refuses(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    silent_store: SilentStore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     with closing(Segments(tmp_path)) as segments:
         segments.write(message(0))
         segments.sync()
     monkeypatch.setattr(cli_lake, "PATIENCE", 0.5)
-    with listen("127.0.0.1", 0) as store:
-        settings = {"ENDPOINT_URL": f"http://127.0.0.1:{store.getsockname()[1]}", "ALLOW_HTTP": "true"}
-        for name, value in (settings | {"ACCESS_KEY_ID": "a", "SECRET_ACCESS_KEY": "b"}).items():
-            monkeypatch.setenv(f"AWS_{name}", value)
-        kept, later = cli_lake._opened("s3://bucket/lake", tmp_path, None)
-        with pytest.raises(StorageError, match="does not answer"):
-            cli_lake._opened("s3://bucket/lake", tmp_path / "new", None)
+
+    kept, later = cli_lake._opened(silent_store.lake, tmp_path, None)
     kept.close()
+
     assert (kept.end, later.landed) == (1, 0)
+    with pytest.raises(StorageError, match="does not answer"):
+        cli_lake._opened(silent_store.lake, tmp_path / "new", None)
 
 
 def test_a_lake_that_comes_back_is_landed_in_only_by_the_journal_that_is_its_own(tmp_path: Path) -> None:
@@ -442,38 +364,3 @@ def test_collecting_goes_on_though_the_last_line_that_landed_is_damaged_in_the_j
         landing_of(Raw(lake), journal, segments.end).land(segments.durable)
 
     assert [item.received_at for item in collected(lake)] == list(range(51))
-
-
-def test_it_answers_that_it_is_there_and_not_ready_while_it_opens_what_it_needs(tmp_path: Path) -> None:
-    with listen("127.0.0.1", 0) as store:
-        settings = {"ENDPOINT_URL": f"http://127.0.0.1:{store.getsockname()[1]}", "ALLOW_HTTP": "true"}
-        settings |= {"ACCESS_KEY_ID": "a", "SECRET_ACCESS_KEY": "b"}
-        words = [
-            "ingest",
-            "-p",
-            "ETH-USD",
-            "--to",
-            "s3://bucket/lake",
-            "--journal",
-            str(tmp_path),
-            "--health-port",
-            "0",
-        ]
-        environment = {**os.environ, **{f"AWS_{name}": value for name, value in settings.items()}}
-        with subprocess.Popen([*PROGRAM, *words], stderr=subprocess.PIPE, text=True, env=environment) as process:
-            assert process.stderr is not None
-            url = process.stderr.readline().split(" ")[-1].strip()
-            with urllib.request.urlopen(f"{url}/healthz") as answer:
-                assert answer.status == 200
-            with pytest.raises(HTTPError, match="503"):
-                urllib.request.urlopen(f"{url}/readyz")
-            process.kill()
-
-
-def test_a_port_that_is_taken_is_said_before_anything_is_made(tmp_path: Path) -> None:
-    with listen("127.0.0.1", 0) as taken:
-        port = str(taken.getsockname()[1])
-        words = ["ingest", "-p", "ETH-USD", "--to", str(tmp_path / "lake"), "--health-port", port]
-        done = subprocess.run([*PROGRAM, *words], capture_output=True, text=True, check=False)
-    assert (done.returncode, "cannot be listened on" in done.stderr) == (2, True)
-    assert not (tmp_path / "lake").exists()

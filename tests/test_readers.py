@@ -15,7 +15,7 @@ import pytest
 from coinbase_insights.errors import NoTableError, StorageError
 from coinbase_insights.serve import readers
 from coinbase_insights.serve.readers import Look, Readers
-from site_of import Site, serving
+from site_of import SilentStore, Site, serving
 
 
 def test_no_more_read_at_a_time_than_may_and_all_get_their_answer() -> None:
@@ -115,8 +115,8 @@ def test_a_look_that_hangs_is_waited_for_once_and_not_begun_again(monkeypatch: p
     assert (len(looks), time.monotonic() - began < 1.0) == (1, True)
 
 
-def test_a_lake_that_never_answers_holds_up_neither_what_is_live_nor_the_end(silent_store: str) -> None:
-    with serving("--demo", "--lake", silent_store) as site:
+def test_a_lake_that_never_answers_holds_up_neither_what_is_live_nor_the_end(silent_store: SilentStore) -> None:
+    with serving("--demo", "--lake", silent_store.lake) as site:
         asked = [ask(site, path) for path in ("/api/lake", "/api/bars", "/api/scores", "/api/gaps", "/api/lake")]
         with site.stream("ETH-USD") as frames:
             next(frames)

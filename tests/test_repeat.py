@@ -14,10 +14,9 @@ import pytest
 
 from coinbase_insights.cli_repeat import Runs
 from coinbase_insights.lake.build import build
-from coinbase_insights.listening import listen
 from coinbase_insights.message import Item
 from lakes import lake_of
-from site_of import PROGRAM
+from site_of import PROGRAM, SilentStore
 from warehouses import collect_more
 
 
@@ -77,17 +76,11 @@ def test_a_warehouse_is_filled_again_and_again_until_it_is_told_to_end(built: st
         assert warehouse.sql("select count(*) > 0 from scores").fetchall() == [(True,)]
 
 
-def test_it_ends_at_once_though_its_lake_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    with listen("127.0.0.1", 0) as store:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{store.getsockname()[1]}")
-        for name, value in {"ALLOW_HTTP": "true", "ACCESS_KEY_ID": "a", "SECRET_ACCESS_KEY": "b"}.items():
-            monkeypatch.setenv(f"AWS_{name}", value)
-        with running("build", "s3://bucket/lake", "--every", "1m") as process:
-            store.settimeout(30)
-            asked, _ = store.accept()
-            with asked:  # It gets no answer.
-                process.send_signal(signal.SIGTERM)
-                assert process.wait(3) == 0
+def test_it_ends_at_once_though_its_lake_does_not_answer(silent_store: SilentStore) -> None:
+    with running("build", silent_store.lake, "--every", "1m") as process:
+        silent_store.wait_until_asked()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(3) == 0
 
 
 def test_what_was_typed_wrongly_ends_it(built: str, tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from coinbase_insights.show.screen import screen
 from coinbase_insights.show.view import LineState
 from coinbase_insights.watch import Watch
 from lakes import long_walk
-from site_of import PROGRAM, Site, serving, typed
+from site_of import PROGRAM, SilentStore, Site, serving, typed
 from views import BTC, ETH, FEW_QUOTES, NO_QUOTES, NO_SIZES, SHIB, Market, view
 
 TOKEN = "a-secret-of-many-letters"
@@ -288,8 +288,8 @@ def test_what_cannot_be_served_is_said_at_once(words: tuple[str, ...], said: str
     assert "Traceback" not in done.stderr
 
 
-def test_what_is_live_is_served_at_once_though_its_lake_never_answers(silent_store: str) -> None:
-    with serving("--demo", "--lake", silent_store) as site:
+def test_what_is_live_is_served_at_once_though_its_lake_never_answers(silent_store: SilentStore) -> None:
+    with serving("--demo", "--lake", silent_store.lake) as site:
         assert site.ask("/healthz")[0] == 200
         site.process.kill()  # Whether it ends well, test_readers.py asks.
 
