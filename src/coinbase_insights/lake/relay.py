@@ -58,7 +58,7 @@ class Relay:
     """Reads a topic on from where the lake ends; what the topic has no longer is rows that say so."""
 
     def __init__(self, where: Address, raw: Raw, clean_every: float = CLEAN_EVERY) -> None:
-        """Look where the lake ends. Raises StorageError when that is behind the end of the topic."""
+        """Look where the lake ends. Raises StorageError when the topic is not the one that the lake has messages of."""
         self._where, self._clean_every = where, clean_every
         self._lock = threading.Lock()
         """A step that nobody waits for any more may still be at work at the end."""
