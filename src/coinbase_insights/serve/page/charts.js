@@ -73,6 +73,18 @@ export class BandSeries {
   }
 }
 
+// Keeps all of a chart in sight, however wide it becomes, until somebody has moved it: then it stays where it was put.
+export class Fit {
+  constructor(chart, element) {
+    this.chart = chart;
+    this.isFree = false;
+    ["pointerdown", "wheel"].forEach((name) => element.addEventListener(name, () => { this.isFree = true; }, { passive: true }));
+    new ResizeObserver(() => requestAnimationFrame(() => this.fit())).observe(element);
+  }
+
+  fit() { if (!this.isFree) this.chart.timeScale().fitContent(); }
+}
+
 export class LiveCharts {
   constructor(element) {
     this.chart = createChart(element, chartOptions({ seconds: true }));
@@ -91,8 +103,7 @@ export class LiveCharts {
     this.chart.panes().forEach((pane, number) => pane.setStretchFactor(number ? 1 : 4));
     this.points = [];
     this.decimals = -1;
-    this.isFree = false; // Once somebody has moved the chart, it shows more, and stays where it was put.
-    ["pointerdown", "wheel"].forEach((name) => element.addEventListener(name, () => { this.isFree = true; }, { passive: true }));
+    this.seen = new Fit(this.chart, element); // Once somebody has moved it, it shows more.
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.recolour());
   }
 
@@ -144,7 +155,7 @@ export class LiveCharts {
     this.isDue = true;
     requestAnimationFrame(() => {
       this.isDue = false;
-      const since = this.points.length ? this.points.at(-1)[0] - (this.isFree ? MOST : SHOWN) * 1e6 : 0;
+      const since = this.points.length ? this.points.at(-1)[0] - (this.seen.isFree ? MOST : SHOWN) * 1e6 : 0;
       const points = this.points.filter((point) => point[0] > since);
       this.axis.setData(secondsOf(points));
       this.mid.setData(line(points, 0, (point) => point[1]));
@@ -153,7 +164,7 @@ export class LiveCharts {
       this.spread.setData(line(points, 0, (point) => point[2]));
       this.skill.setData(line(points, 0, (point) => (point[8] === null ? undefined : 100 * point[8])));
       this.held.setData(line(points, 0, (point) => (point[9] === null ? undefined : 100 * point[9])));
-      if (!this.isFree) this.chart.timeScale().fitContent();
+      this.seen.fit();
     });
   }
 }

@@ -1,7 +1,7 @@
 // What a lake holds: bars with their gaps, how good the forecasts of each hour were, and when there was no data.
 
 import { createChart, CandlestickSeries } from "/lightweight-charts.mjs";
-import { chartOptions, colours, prices } from "/charts.js";
+import { chartOptions, colours, Fit, prices } from "/charts.js";
 
 const at = (id) => document.getElementById(id);
 const SECONDS = { "1m": 60, "5m": 300, "1h": 3600 };
@@ -9,11 +9,13 @@ const PAGES = 12; // Of 10,000 bars: more than a year of five minutes.
 const NEWEST = 500; // Rows of the tables.
 let chart = null;
 let candles = null;
+let seen = null; // How much of the chart is in sight.
 let wanted = ""; // The product that is chosen, before it is known whether the lake has it.
 let reading = new AbortController(); // Of what is asked now: a browser has few lines to a server, and what is live needs one.
 let isLoading = false;
 let shown = null; // The bars, newest first, and whether there are older ones.
-const AGAIN = 60000; // Milliseconds after which the lake is asked for what is new.
+const AGAIN = 60000; // Milliseconds after which the lake is asked for what is new,
+const SOON = 10000; // and where it had nothing.
 
 // Show what the lake has of a product, or of its first one; `told` hears of each product whose past is shown.
 export async function startHistory(product, told = () => {}) {
@@ -24,13 +26,14 @@ export async function startHistory(product, told = () => {}) {
   const { products, trouble } = await askLake();
   if (!products.length) {
     at("history-said").textContent = trouble ? `The lake cannot be read: ${trouble}` : "There are no bars in this lake yet: coinbase_insights build makes them.";
-    setTimeout(() => startHistory(wanted, told), AGAIN);
+    setTimeout(() => startHistory(wanted, told), SOON);
     return;
   }
   at("choice").hidden = false;
   at("past").replaceChildren(...products.map((name) => Object.assign(document.createElement("option"), { value: name, textContent: name })));
   if (products.includes(wanted)) at("past").value = wanted;
   chart = createChart(at("bars"), chartOptions({ seconds: false }));
+  seen = new Fit(chart, at("bars"));
   const colour = colours();
   candles = chart.addSeries(CandlestickSeries, { upColor: colour.good, downColor: colour.bad, wickUpColor: colour.good, wickDownColor: colour.bad, borderVisible: false });
   at("choice").addEventListener("change", () => load());
@@ -80,7 +83,7 @@ async function load(isAgain = false) {
     if (!shown) { load(); return; }
     showBars(shown, length, isAgain);
     showRows("scores", scores, scoreRow, "No hour is over yet.");
-    showRows("gaps", gaps, gapRow, "None.");
+    showRows("gaps", gaps, gapRow, "None that is over.");
   } catch (error) {
     if (mine !== reading) return;
     at("history-said").textContent = `The lake cannot be read now, and what is below may be old: ${error.message}`;
@@ -122,7 +125,8 @@ function showBars({ rows, isAll }, length, isAgain) {
   const bars = rows.toReversed();
   candles.setData(withGaps(bars, SECONDS[length]));
   candles.applyOptions({ priceFormat: formatOf(bars) });
-  if (!isAgain) chart.timeScale().fitContent();
+  if (!isAgain) seen.isFree = false;
+  seen.fit();
   const count = `${isAll ? "" : "the newest "}${bars.length.toLocaleString("en-US")} bars`;
   at("history-said").textContent = bars.length ? `${count}, from ${clean(bars[0].start)} to ${clean(bars.at(-1).start)} UTC, as read at ${new Date().toISOString().slice(11, 19)}` : "No bar of this length is over yet.";
 }

@@ -25,9 +25,9 @@ function show(frame) {
   const speed = frame.speed && !["STALE", "ENDED"].includes(frame.state) ? ` ${frame.speed}` : "";
   setState(frame.state, `${frame.symbol} ${frame.state}${speed}`, frame.detail, frame.is_live);
   put("now", frame.now);
-  const counts = [`since ${frame.since}`, `${grouped(frame.quotes)} quotes`, `${grouped(frame.missed)} missed`, `${grouped(frame.reconnects)} reconnects`];
+  const counts = [`since ${frame.since}`, counted(frame.quotes, "quote"), `${grouped(frame.missed)} missed`, counted(frame.reconnects, "reconnect")];
   if (frame.bad) counts.push(`${grouped(frame.bad)} bad`);
-  if (frame.duplicates) counts.push(`${grouped(frame.duplicates)} duplicates`);
+  if (frame.duplicates) counts.push(counted(frame.duplicates, "duplicate"));
   put("counts", counts.join(" · "));
   showNotes(frame.notes);
   showProducts(frame.products);
@@ -36,6 +36,7 @@ function show(frame) {
 }
 
 const grouped = (count) => count.toLocaleString("en-US");
+const counted = (count, one) => `${grouped(count)} ${one}${count === 1 ? "" : "s"}`;
 
 function setState(state, word, detail, isLive) {
   document.body.dataset.state = state;
@@ -116,6 +117,7 @@ function showFigures(figures) {
 function choose(productId) {
   if (chosen === productId && line) return;
   remember(productId);
+  charts.clear();
   showPastOf(productId);
   listen();
 }
@@ -137,7 +139,6 @@ async function fill() {
 function listen() {
   triedAt = performance.now();
   if (line) line.abort();
-  if (charts) charts.clear();
   const mine = new AbortController();
   line = mine;
   hear(mine).catch((error) => { if (mine === line) refused = error instanceof Refused ? error.message : ""; }).finally(() => {
@@ -151,6 +152,7 @@ function listen() {
 async function hear(mine) {
   const answer = await ask(`/api/stream?product_id=${encodeURIComponent(chosen)}`, mine.signal);
   wait = 500;
+  charts.clear(); // Until now it showed what was last known; the server may have begun anew.
   fill();
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
   for (let kept = ""; ;) {
@@ -217,7 +219,7 @@ function takeAway() {
 async function start() {
   const known = await (await ask("/api/products")).json();
   if (!known.has_live) {
-    at("figures").hidden = true;
+    at("figures").hidden = at("clock").hidden = true;
     setState("HISTORY", "■ HISTORY", "of a lake; nothing is live", true);
     startHistory(chosen, (productId) => { remember(productId); setState("HISTORY", "■ HISTORY", "of a lake; nothing is live", true); });
     return;
