@@ -110,7 +110,7 @@ stderr carries talk: changes of state (where stdout has no lines for them), the 
 |---|---|
 | 0 | it ended as asked: Ctrl-C, SIGTERM, SIGHUP, `--for`, the end of the recording, or a reader that closed the pipe |
 | 1 | the feed refused, is not trusted, or never came up within 30 s; no list of products; or a lake that is not whole |
-| 2 | wrong usage, a product that Coinbase does not know or trade, or a recording or model that cannot be used |
+| 2 | wrong usage, a port in use, a product that is not known or traded, a recording or model that cannot be used |
 | 4 | a place to keep things in, such as a lake, a journal or a topic, cannot be used, or is damaged |
 | 5 | another process writes there |
 | 130 | Ctrl-C before there was anything to end |

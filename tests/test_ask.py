@@ -13,7 +13,7 @@ import polars
 import pytest
 from deltalake import DeltaTable
 
-from coinbase_insights.errors import UsageError
+from coinbase_insights.errors import NoTableError, UsageError
 from coinbase_insights.lake.answer import json_lines
 from coinbase_insights.lake.ask import ask
 from coinbase_insights.lake.build import build
@@ -181,3 +181,12 @@ def test_sql_answers_nothing_from_what_is_damaged(damage: Callable[[Path], None]
     assert not {"Traceback", "\x1b", "clone3"} & set(done.stderr.replace(":", " ").split())
     if damage is not garbled:
         assert ask_for(str(lake), "select count(*) from bars").returncode == 0
+
+
+def test_a_table_that_was_not_built_is_said_to_be_built_by_a_command(tmp_path: Path) -> None:
+    lake = lake_of(tmp_path, long_walk(0.1))
+
+    with pytest.raises(NoTableError, match="has no table bars") as caught:
+        ask(lake, "select * from bars")
+
+    assert "coinbase_insights build" in caught.value.hint

@@ -1,6 +1,8 @@
 """From raw to every table: the same as live, the same wherever it was cut, and never twice."""
 
 import random
+import re
+import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,6 +24,7 @@ from coinbase_insights.log.segments import Segments
 from coinbase_insights.message import Item, Lost, Message, Opened
 from coinbase_insights.pipe import Pipe
 from lakes import SMALL, Walk, all_rows, assert_same, lake_of, long_walk, ns, of, rows
+from site_of import PROGRAM
 from test_compiled import by_name
 from test_figures import RECORDINGS
 
@@ -279,3 +282,12 @@ def test_row_37_late_and_overlapping_data_across_midnight_and_the_end_of_a_month
 
 def test_every_figure_has_its_column() -> None:
     assert {column.name for column in INSIGHTS.columns} - set(FIGURES) == {"product_id", "forecaster", "time"}
+
+
+def test_what_is_left_out_is_said(tmp_path: Path) -> None:
+    walk = long_walk(0.1)
+    lake = lake_of(tmp_path, [*walk, *walk[-20:]])
+
+    done = subprocess.run((*PROGRAM, "build", lake, "--channel", "ticker"), capture_output=True, text=True, check=True)
+
+    assert re.search(r"^left out: .*\d+ duplicates", done.stderr, re.MULTILINE)

@@ -113,6 +113,14 @@ def test_row_31_a_path_that_cannot_even_be_looked_at_is_said(words: str, tmp_pat
     assert (done.returncode in (2, 3, 4), "Traceback" in done.stderr, "error: " in done.stderr) == (True, False, True)
 
 
+def test_a_replay_ends_when_it_is_told_to_though_where_it_is_kept_says_nothing(silent_store: SilentStore) -> None:
+    with subprocess.Popen([*PROGRAM, "run", "--from", silent_store.lake], stderr=subprocess.PIPE) as process:
+        silent_store.wait_until_asked()
+        process.send_signal(signal.SIGTERM)
+        assert b"by SIGTERM\n0 messages" in process.communicate(timeout=20)[1]
+        assert process.returncode == 0
+
+
 def test_ctrl_c_ends_a_command_whose_lake_says_nothing(silent_store: SilentStore) -> None:
     with subprocess.Popen([*PROGRAM, "verify", silent_store.lake]) as process:
         silent_store.wait_until_asked()

@@ -1,6 +1,7 @@
 """Gaps: connections, heartbeats and numbers decide what is missing, and never Exchange's own sequence."""
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from coinbase_insights.lake.rows import rows
 from coinbase_insights.lake.verify import verify
 from coinbase_insights.log.journal import encode
 from coinbase_insights.message import Item, Lost, Message, Opened, Unstored
+from lakes import lake_of
+from site_of import PROGRAM
 
 SECOND = 1_000_000
 
@@ -89,3 +92,11 @@ def test_the_numbers_begin_anew_with_each_connection() -> None:
 def test_messages_that_found_no_room_are_a_gap_of_so_many() -> None:
     found = gaps_of(opened(0), exchange(1), exchange(2), Unstored(5 * 10**9, 7), exchange(5))
     assert found == [Gap(0, ALL, 2 * SECOND, 5 * SECOND, "the storage was full", 7)]
+
+
+def test_verify_says_of_which_gap_the_end_is_not_known(tmp_path: Path) -> None:
+    lake = lake_of(tmp_path, [Opened(1000, "ws://x"), Message(2000, b"{}"), Lost(3000, "closed", messages=1)])
+
+    done = subprocess.run((*PROGRAM, "verify", lake), capture_output=True, text=True, check=False)
+
+    assert done.stdout.endswith("1 gap (1 still open)\n")

@@ -36,6 +36,10 @@ def test_a_name_is_one_of_any_port_or_of_the_one_that_is_said(name: str, host: s
     assert known_names("127.0.0.1", 8080, [name]).has(host) is is_known
 
 
+def test_whoever_calls_it_by_another_name_is_told_how_a_name_is_given() -> None:
+    assert b"--name" in through_gate({"host": "evil.example"}, begins=False)["body"]
+
+
 @pytest.mark.parametrize("others", ['prefs={"a":1}', "x[]=1", "flag", "a=b c"])
 def test_cookies_of_others_lock_nobody_out(others: str) -> None:
     headers = {"host": "x", "cookie": f"{others}; coinbase_insights_80={TOKEN}"}
@@ -51,8 +55,8 @@ def test_the_token_of_another_port_of_the_name_is_kept_beside_ours() -> None:
     assert [through_gate({"host": "x:9001", "cookie": each})["status"] for each in cookies] == [200, 401, 401]
 
 
-def through_gate(headers: dict[str, str], query: str = "") -> Any:
-    """Ask for the page by the name x, and give how the answer begins."""
+def through_gate(headers: dict[str, str], query: str = "", *, begins: bool = True) -> Any:
+    """Ask for the page by the name x, and give how the answer begins, or else what it holds."""
     answers: list[Any] = []
     gate = Gate(application(Board(), None), Names(frozenset(), frozenset({"x"})), TOKEN)
 
@@ -65,4 +69,4 @@ def through_gate(headers: dict[str, str], query: str = "") -> Any:
     scope = {"type": "http", "method": "GET", "path": "/", "query_string": query.encode(), "http_version": "1.1"}
     given = [(name.encode(), value.encode()) for name, value in headers.items()]
     asyncio.run(gate(scope | {"headers": given, "scheme": "http", "root_path": ""}, receive, send))
-    return answers[0]
+    return answers[0 if begins else 1]

@@ -199,6 +199,7 @@ def test_every_format_holds_the_same_rows(site: Site) -> None:
     for table in tables:
         assert table.column("close").to_pylist() == pytest.approx([row["close"] for row in rows], rel=1e-15)
     assert found["csv"][1]["content-type"].startswith("text/csv")
+    assert found["csv"][1]["content-disposition"] == 'attachment; filename="bars.csv"'
 
 
 @pytest.mark.parametrize("table", SHOWN)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coinbase_insights.errors import DamagedError, LockedError, StorageError
+from coinbase_insights.lake import delta
 from coinbase_insights.lake.ask import OpenTables
 from coinbase_insights.lake.compact import FEWEST, compact, worth_joining
 from coinbase_insights.lake.gaps import gaps
@@ -305,3 +307,16 @@ def test_a_part_is_named_after_what_it_holds(log: str) -> None:
     part = Part.of(log, 1440, 60, b"bytes")
     assert Part.parse(part.name) == part
     assert (part.fits(b"bytes"), part.fits(b"Bytes")) == (True, False)
+
+
+@pytest.mark.parametrize(("place", "is_said"), [("s3://bucket/lake", True), ("lake", False)])
+def test_a_store_that_says_nothing_for_long_is_waited_for_aloud(
+    place: str, is_said: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(delta, "SLOW", 0.01)
+    with delta.reaching(place):
+        for waiting in threading.enumerate():
+            if isinstance(waiting, threading.Timer):
+                waiting.join(30)
+
+    assert ("s3://bucket/lake has not answered" in caplog.text) is is_said

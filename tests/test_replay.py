@@ -2,6 +2,8 @@
 
 import asyncio
 import selectors
+import threading
+from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import pytest
 from coinbase_insights.errors import RecordingError
 from coinbase_insights.log.journal import encode, read
 from coinbase_insights.log.replay import replay
-from coinbase_insights.message import Item, Message
+from coinbase_insights.message import Item, Message, Opened
 
 
 class Patient(selectors.DefaultSelector):
@@ -103,3 +105,39 @@ def test_others_may_run_while_it_is_played_at_full_speed(tmp_path: Path) -> None
 def test_a_recording_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(RecordingError, match="There is no recording"):
         heard(tmp_path / "a.rec", 1.0)
+
+
+def test_whoever_watches_does_not_wait_for_where_it_is_kept() -> None:
+    answers = threading.Event()
+
+    def slow() -> Iterator[Item]:
+        assert answers.wait(30)
+        yield Opened(1, "ws://x")
+
+    async def watch() -> Item:
+        coming = asyncio.ensure_future(anext(replay(slow(), 1.0)))
+        await asyncio.sleep(0)
+        assert not coming.done()
+        answers.set()
+        return await coming
+
+    assert asyncio.run(watch()) == Opened(1, "ws://x")
+
+
+def test_what_came_before_damage_is_played_and_then_the_damage_is_told() -> None:
+    def torn() -> Iterator[Item]:
+        yield Opened(1, "ws://x")
+        raise RecordingError("torn")
+
+    async def listen() -> AsyncGenerator[Item]:
+        async for item in replay(torn(), 1.0):
+            yield item
+
+    async def look() -> list[Item]:
+        heard = listen()
+        found = [await anext(heard)]
+        with pytest.raises(RecordingError, match="torn"):
+            await anext(heard)
+        return found
+
+    assert asyncio.run(look()) == [Opened(1, "ws://x")]

@@ -132,6 +132,20 @@ def test_a_run_that_ends_while_the_line_is_down_shows_no_value_as_current() -> N
     assert views[-1].detail.endswith("while the line was down")
 
 
+def test_a_line_that_has_just_ended_is_not_said_to_have_had_no_data_for_no_time() -> None:
+    told: list[str] = []
+
+    async def items() -> AsyncGenerator[Item]:
+        yield Opened(0, "ws://x")
+        yield Message(1, json.dumps(heartbeat(1, time=at(1))).encode())
+        yield Lost(2, "torn", 1, 5.0)
+        told.append(watch.seen().detail)
+
+    watch = Watch(Pipe(), Notes())
+    asyncio.run(watch.run(items()))
+    assert told == ["the connection has ended, reconnecting in 5 s (try 1)"]
+
+
 def test_a_replay_says_nothing_before_it_knows_its_time() -> None:
     notes = Notes()
 

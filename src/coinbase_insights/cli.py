@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -40,10 +40,7 @@ from .options import (
     SourceOption,
     UrlOption,
 )
-from .running import end_at_signals
-
-if TYPE_CHECKING:
-    pass
+from .running import end_at_signals, leave_background
 
 ABOUT = "Coinbase's market-data feeds turned into insight: spread, mean mid-prices, and an honest 60-second forecast."
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
@@ -241,7 +238,9 @@ def main() -> None:
     try:
         _run(sys.argv[1:] or ["--help"])
         sys.stdout.flush()
+        leave_background(0)
     except typer.Exit as done:
+        leave_background(done.exit_code)
         sys.exit(done.exit_code)
     except InsightsError as error:
         _fail(error.message, error.hint, error.exit_code)

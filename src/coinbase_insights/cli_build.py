@@ -76,6 +76,7 @@ def build(
         raise UsageError("--anew is done once, and --every again and again.", "Leave one of them out.")
     repeating = Repeating.typed(every, health_host, health_port)
     from .engine.compiled import COMPILING, is_compiled
+    from .show.summary import left_out
 
     if not is_compiled():
         say(COMPILING)
@@ -96,7 +97,9 @@ def build(
         finally:
             told.end()
         say_late(begun_with, told.late)
-        say(f"{', '.join(f'{rows:,} new {name}' for name, rows in made.items())}")
+        say(", ".join(f"{rows:,} new {name}" for name, rows in made.items()))
+        if told.counts is not None and (others := left_out(told.counts)):
+            say(f"left out: {', '.join(others)}")
 
     repeating.do(go_on)
 

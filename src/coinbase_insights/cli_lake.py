@@ -13,7 +13,7 @@ import typer
 from . import settings
 from .cli_repeat import Opening, Probe, now
 from .cli_sources import TOPIC
-from .cli_talk import lacks, say, write
+from .cli_talk import answer_of, lacks, say, write
 from .cli_watch import typed
 from .errors import DamagedError, StorageError, UsageError
 from .options import (
@@ -28,18 +28,16 @@ from .options import (
     ProductIds,
     UrlOption,
 )
-from .running import leave_background
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from .collect import Delivery, Standing
     from .lake.raw import Raw
+    from .lake.verify import Report
     from .log.segments import Segments
 
 
-PATIENCE = 20.0
-"""Seconds that a lake gets to answer at the start; what comes meanwhile is lost."""
 JournalOption = Annotated[
     Path | None,
     typer.Option("--journal", metavar="PATH", show_default="LAKE/journal", help="The folder of the journal."),
@@ -124,7 +122,6 @@ def ingest(
         collect = Collect(*_opened(to, folder, most_bytes), pace)
         health.look = collect.standing
         asyncio.run(collect.run(live.items(), seconds, tell))
-    leave_background()
 
 
 def _products(named: tuple[str, ...], address: str, feed: FeedName, *, is_new: bool) -> tuple[str, ...]:
@@ -186,12 +183,8 @@ def _opened_both(to: str, folder: Path, most_bytes: int | None) -> "tuple[Segmen
 def _raw(lake: str) -> "Raw":
     """Open a lake, or make it. Raises StorageError, also where it says nothing for long."""
     from .lake.raw import Raw
-    from .running import within
 
-    try:
-        return within(PATIENCE, partial(Raw, lake, create=True))
-    except TimeoutError as error:
-        raise StorageError(f"{lake} does not answer.", "Is it the right address, and is the store up?") from error
+    return answer_of(lake, partial(Raw, lake, create=True))
 
 
 def _segments(folder: Path, landed: int | None, most_bytes: int | None) -> "Segments":
@@ -228,7 +221,6 @@ def _relay(source: str, to: str, commit_seconds: float, seconds: float | None, p
         asyncio.run(
             relay(work, commit_seconds, seconds, lambda landed: say(f"{now()} {landed:,} messages in the lake"))
         )
-    leave_background()
 
 
 def verify(
@@ -257,22 +249,24 @@ def verify(
         for done in repair(lake, folder, report):
             say(f"repaired: {done}")
         report = check(lake, folder, _progress())
-    if output is ListFormat.JSON:
-        print(to_json(report))
-    else:
-        from .show.numbers import counted
-
-        for fault in report.faults:
-            print(f"fault: {fault}")
-        for note in report.notes:
-            print(f"note: {note}")
-        what = f"{counted(report.rows, 'row')} in {counted(report.parts, 'part')}"
-        whose = counted(report.connections, "connection")
-        waiting = f"{counted(report.waiting, 'line waits', 'lines wait')} in the journal"
-        verdict = "whole" if report.is_whole else "NOT WHOLE"
-        print(f"{verdict}: {what} of {whose}, {waiting}, {counted(len(report.gaps), 'gap')}")
+    print(to_json(report) if output is ListFormat.JSON else _in_words(report))
     if not report.is_whole:
         raise typer.Exit(1)
+
+
+def _in_words(report: "Report") -> str:
+    """Say what was found, a line each, and last whether all is whole."""
+    from .show.numbers import counted
+
+    found = [*(f"fault: {fault}" for fault in report.faults), *(f"note: {note}" for note in report.notes)]
+    verdict = "whole" if report.is_whole else "NOT WHOLE"
+    what = f"{counted(report.rows, 'row')} in {counted(report.parts, 'part')}"
+    whose = counted(report.connections, "connection")
+    waiting = f"{counted(report.waiting, 'line waits', 'lines wait')} in the journal"
+    missed = counted(len(report.gaps), "gap")
+    if still_open := sum(gap.end is None for gap in report.gaps):
+        missed += f" ({still_open} still open)"
+    return "\n".join([*found, f"{verdict}: {what} of {whose}, {waiting}, {missed}"])
 
 
 def _must_know_the_journal(lake: str, folder: Path | None) -> None:

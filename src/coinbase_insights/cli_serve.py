@@ -7,10 +7,10 @@ import typer
 
 from . import settings
 from .cli_sources import TOPIC, live, market_speed, played, simulated, topic
-from .cli_talk import chosen_model, lacks, say
+from .cli_talk import answer_of, chosen_model, lacks, say
 from .cli_watch import Watching, refuse_group, refuse_with, typed
 from .errors import UsageError
-from .listening import LOOPBACK, address, listen, own_names
+from .listening import EVERYWHERE, LOOPBACK, address, listen, own_names, seen_as
 from .options import (
     Channel,
     ChosenForecasterOption,
@@ -22,7 +22,6 @@ from .options import (
     SourceOption,
     UrlOption,
 )
-from .running import leave_background
 from .source import Source
 
 if TYPE_CHECKING:
@@ -107,13 +106,14 @@ def serve(
     watched = _watched(board, wanted, chosen_model(model, forecaster)) if wanted.has_live else None
     listener = listen(host, port)
     own_port = listener.getsockname()[1]
-    say(f"look at http://{address(host, own_port)}/{'?token=...' if token else ''}")
     names = known_names(host, own_port, name or [])
+    say(f"look at http://{address(seen_as(host), own_port)}/{'?token=...' if token else ''}")
+    if host in EVERYWHERE and not name:
+        say("from elsewhere it has a name: give it after --name")
     app = Gate(application(board, history, has_live=watched is not None), names, token)
     asyncio.run(answer(app, listener, Work(board, watched, seconds)))
     if watched is not None:
         say(watched.watch.summary())
-    leave_background()
 
 
 class Wanted(NamedTuple):
@@ -168,7 +168,7 @@ def _history(lake: str, *, is_alone: bool) -> "History":
 
     history = History(lake)
     if is_alone:
-        history.look()
+        answer_of(lake, history.look)
     return history
 
 

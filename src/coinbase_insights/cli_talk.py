@@ -4,11 +4,13 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from .errors import UsageError
+from .errors import StorageError, UsageError
+from .running import within
 
 if TYPE_CHECKING:
+    from .counts import Counts
     from .engine.model import Model
     from .lake.step import Progress
 
@@ -22,6 +24,9 @@ EXTRAS = {
     "uvicorn": "lake,serve",
 }
 """What to install for each library that may be missing; for the others it is `lake`."""
+PATIENCE = 20.0
+"""Seconds that a lake gets to answer at the start of a service."""
+T = TypeVar("T")
 
 
 def say_problem(message: str, hint: str) -> None:
@@ -60,12 +65,15 @@ class Telling:
         self._is_open = False
         self.late: list[str] = []
         """Products that have begun without what the model has learned."""
+        self.counts: Counts | None = None
+        """What has become of the messages that were read."""
 
     def tell(self, progress: "Progress") -> None:
         """Hear how far it has come."""
         now = time.monotonic()
         self._moved()
         self.late += progress.late
+        self.counts = progress.counts or self.counts
         if progress.step != self._step:
             self._step, self._first, self._began = progress.step, progress.begun, now - progress.seconds
         if not sys.stderr.isatty() and now - self._said_at < 10.0:
@@ -94,6 +102,14 @@ def lacks(what: str, error: ImportError) -> UsageError:
     )
 
 
+def answer_of(lake: str, work: Callable[[], T]) -> T:
+    """Give what the first look at a lake gives. Raises what it raises, and StorageError when nothing comes for long."""
+    try:
+        return within(PATIENCE, work)
+    except TimeoutError as error:
+        raise StorageError(f"{lake} does not answer.", "Is it the right address, and is the store up?") from error
+
+
 def chosen_model(where: str | None, forecaster: str | None) -> "Model":
     """Give the model that --model names, or the forecaster alone, and say what was found."""
     from .models.find import model_for
@@ -103,7 +119,7 @@ def chosen_model(where: str | None, forecaster: str | None) -> "Model":
     except ImportError as error:
         raise lacks("A lake's champion", error) from error
     if model.digest:
-        say(f"begins with the model {model.name}: {', '.join(sorted(model.learned)) or 'no product'}")
+        say(f"the model {model.name} has learned of {', '.join(sorted(model.learned)) or 'no product'}")
     return model
 
 

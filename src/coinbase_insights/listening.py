@@ -7,6 +7,8 @@ from .errors import UsageError
 HOST = "127.0.0.1"
 LOOPBACK = (HOST, "localhost", "::1")
 """Whoever listens there is heard by this machine alone."""
+EVERYWHERE = {"0.0.0.0": HOST, "::": "::1"}  # noqa: S104 - they are refused without a token
+"""Stand for every address of this machine, and are none to be called by; this machine calls them so."""
 
 
 def listen(host: str, port: int, flag: str = "--port") -> socket.socket:
@@ -24,6 +26,11 @@ def listen(host: str, port: int, flag: str = "--port") -> socket.socket:
 def address(host: str, port: int) -> str:
     """Write both as they stand in a URL."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def seen_as(host: str) -> str:
+    """Give the address by which this machine calls who listens there."""
+    return EVERYWHERE.get(host, host)
 
 
 def own_names(host: str, port: int) -> frozenset[str]:

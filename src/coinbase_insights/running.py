@@ -122,10 +122,10 @@ async def in_background(work: Callable[[], T]) -> T:
     return await future
 
 
-def leave_background() -> None:
+def leave_background(exit_code: int) -> None:
     """End the program at once if work is left in the background: a library broken off at it could hang or abort."""
     if any(thread.name == BACKGROUND for thread in threading.enumerate()):
         with suppress(OSError, ValueError):
             sys.stdout.flush()
             sys.stderr.flush()
-        os._exit(0)
+        os._exit(exit_code)

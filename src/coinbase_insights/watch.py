@@ -222,8 +222,8 @@ class Watch:
         if state in ("CONNECTING", "STALE") and self._lost is not None:
             wait = max(0.0, self._lost.retry_in - (now - self._lost_at))
             retry = f"reconnecting in {wait:.0f} s (try {self._lost.attempt})" if wait > 0.0 else "reconnecting"
-            what = f"no data for {silence:.0f} s" if state == "STALE" else self._lost.reason
-            return f"{what}, {retry}"
+            what = f"no data for {silence:.0f} s" if silence >= 1.0 else "the connection has ended"
+            return f"{what if state == 'STALE' else self._lost.reason}, {retry}"
         if state == "STALE":
             return f"no data for {silence:.0f} s"
         if state == "CONNECTING":

@@ -24,6 +24,7 @@ class OpenTables:
 
     def __init__(self, lake: str, tables: Sequence[Table] = TABLES) -> None:
         """Look which of these tables there are. Raises StorageError when there is none."""
+        self._lake = lake
         self._connection = _engine().cursor()
         self._connection.execute("set TimeZone = 'UTC'")  # Not the machine's, by which now() and casts would go.
         self._files: list[CheckedFiles] = []
@@ -78,6 +79,9 @@ class OpenTables:
                 raise StorageError(
                     f"There is no room to answer that: {str(error).splitlines()[0]}", "Ask for fewer rows."
                 ) from error
+            for declared in TABLES:
+                if declared.name not in self._names and f"name {declared.name} does not exist" in str(error):
+                    raise no_table(self._lake, declared) from error
             is_of_names = isinstance(error, duckdb.CatalogException | duckdb.BinderException)
             hint = f"The tables are {', '.join(self._names)}; their columns are in docs/reference/tables.md."
             raise UsageError(str(error).splitlines()[0], hint if is_of_names else "") from error

@@ -137,7 +137,7 @@ def _read(raw: Raw, log: str, step: Step, channel: str, tell: Callable[[Progress
         if not step.done and not len(quotes):
             _refuse_other_channel(raw.lake, channel, labels)
         step.commit(until, (quotes, _gaps(gaps)), reading.save())
-        tell(Progress("messages", begun, until, end, time.monotonic() - began))
+        tell(Progress("messages", begun, until, end, time.monotonic() - began, counts=reading.counts))
     step.end()
 
 

@@ -9,7 +9,9 @@ Format: the Delta protocol, github.com/delta-io/delta/blob/master/PROTOCOL.md; t
 """
 
 import json
+import logging
 import re
+import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -40,6 +42,10 @@ _NATIVE = re.compile(r"\n\s*(?:0: |stack backtrace)")
 """Where the library begins to say where in itself an error arose."""
 _OF_THE_LOG = "Kernel error"
 """Begins what the library says of a log that it can reach and cannot read."""
+_OWN_WORDS = re.compile(r"^(?:(?:Kernel|Generic delta kernel) error\s*(?:->|:)\s*)+")
+"""What it says of itself before it says what is wrong."""
+SLOW = 10.0
+"""Seconds without an answer of a store after which that is said; the library asks again for some minutes."""
 ASIDE = "_aside"
 """The folder for what repair sets aside."""
 UNDER_REPAIR = f"{ASIDE}/under-repair"
@@ -47,6 +53,9 @@ UNDER_REPAIR = f"{ASIDE}/under-repair"
 _DECODED = re.compile(r"%[0-9A-Fa-f]{2}|\\").search
 """What delta-rs reads in a path as another character."""
 _NO_CLEANING = PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
+
+
+logger = logging.getLogger(__name__)
 
 
 class Written(NamedTuple):
@@ -328,18 +337,32 @@ class Delta:
 
 
 @contextmanager
+def _said_when_slow(url: str) -> Iterator[None]:
+    """Say when a store does not answer for long."""
+    timer = threading.Timer(SLOW, logger.error, ("%s has not answered for %d s; it is waited for.", url, SLOW))
+    timer.daemon = True
+    if "://" in url:
+        timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+@contextmanager
 def reaching(url: str, declared: Table | None = None) -> Iterator[None]:
     """Turn whatever a place says that cannot be used now into a StorageError; Rust's libraries say it as OSError.
 
     `declared` is the table of the lake at `url` that is opened: its log may be what is wrong.
     """
     try:
-        yield
+        with _said_when_slow(url):
+            yield
     except (DeltaError, BaseError, OSError) as error:
         text = " ".join(_NATIVE.split(_ESCAPES.sub("", str(error)))[0].split()).rstrip(".")
         if declared is not None and isinstance(error, DeltaError) and text.startswith(_OF_THE_LOG):
             raise DamagedError(
-                f"The log of {table_url(url, declared)} is damaged: {text[:300]}.", _repair(url)
+                f"The log of {table_url(url, declared)} is damaged: {_OWN_WORDS.sub('', text)[:300]}.", _repair(url)
             ) from error
         raise StorageError(
             f"The lake in {url} cannot be used: {text[:300]}.", "Check the place, and its keys; or name another."

@@ -9,6 +9,7 @@ from decimal import Decimal
 import msgspec
 import pyarrow as pa
 
+from ..counts import Counts
 from ..engine.product import Product
 from ..engine.state import LARGEST_MID2, NEVER
 from ..errors import UsageError
@@ -125,6 +126,11 @@ class Reading:
             for name, each in sorted(self._products.items())
         }
         return _encode(ReadingMemory(self._channel, self._pipe.save(), kept, self._gaps.save()))
+
+    @property
+    def counts(self) -> Counts:
+        """What has become of the messages; of what was left out, those since it began or went on."""
+        return self._pipe.counts
 
     def add(self, table: pa.Table) -> list[Gap]:
         """Read rows of `raw`; give the gaps that have ended with them."""

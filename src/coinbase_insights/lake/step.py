@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
+from ..counts import Counts
 from ..errors import DamagedError, LockedError
 from .compact import compact
 from .delta import Delta, Written, reaching
@@ -32,6 +33,8 @@ class Progress(NamedTuple):
     """That the rows from `begun` to `done` took."""
     late: tuple[str, ...] = ()
     """Products that have begun within the time that the model has learned of, and so without it."""
+    counts: Counts | None = None
+    """What has become of the messages that this build has read; None of a step that reads none."""
 
 
 class Step:

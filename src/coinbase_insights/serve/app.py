@@ -158,6 +158,8 @@ class Answers:
         if page.following is not None:
             following = request.url.include_query_params(after=page.following).remove_query_params("token")
             headers["Link"] = f'<{following.path}?{following.query}>; rel="next"'
+        if choice.output != "json":
+            headers["Content-Disposition"] = f'attachment; filename="{name}.{choice.output}"'
         return Response(page.body, media_type=TYPES[choice.output], headers=headers)
 
     async def openapi(self, _: Request) -> Response:

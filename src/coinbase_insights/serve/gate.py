@@ -53,6 +53,7 @@ class Refusal(NamedTuple):
 
     status: int
     error: str
+    hint: str = ""
 
 
 class Gate:
@@ -78,7 +79,7 @@ class Gate:
         answer: ASGIApp = self._app
         if (refusal := self._refusal(scope)) is not None:
             allow = {"Allow": "GET, HEAD"} if refusal.status == 405 else None
-            answer = JSONResponse({"error": refusal.error}, refusal.status, allow)
+            answer = JSONResponse({"error": refusal.error, "hint": refusal.hint}, refusal.status, allow)
         elif self._token and scope["path"] == "/" and "token" in _query(scope):
             answer = self._welcome(Headers(scope=scope))
         await answer(scope, receive, guarded)
@@ -89,7 +90,7 @@ class Gate:
         if self._token and scope["path"] in OF_PROBES and scope["method"] in ("GET", "HEAD"):
             return None
         if not self._names.has(host):
-            return Refusal(403, "this is not the name of this server")
+            return Refusal(403, "this is not the name of this server", "if it is one of its names: serve --name NAME")
         if origin is not None and origin not in (f"http://{host}", f"https://{host}"):
             return Refusal(403, "a page of another origin may not ask")
         is_page = scope["path"] == "/"
