@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from coinbase_insights import cli_lake
+from coinbase_insights import cli_lake, cli_talk
 from coinbase_insights.collect import Collect, Pace, Standing
 from coinbase_insights.errors import StorageError
 from coinbase_insights.lake.gaps import gaps
@@ -307,7 +307,7 @@ def test_a_lake_that_says_nothing_is_away_like_one_that_refuses(
     with closing(Segments(tmp_path)) as segments:
         segments.write(message(0))
         segments.sync()
-    monkeypatch.setattr(cli_lake, "PATIENCE", 0.5)
+    monkeypatch.setattr(cli_talk, "PATIENCE", 0.5)
 
     kept, later = cli_lake._opened(silent_store.lake, tmp_path, None)
     kept.close()

@@ -79,7 +79,7 @@ def ingest(
     length: ForOption = None,
     url: UrlOption = None,
 ) -> None:
-    """Keep every message: from the socket into a journal, and from there into a lake or a topic, exactly once."""
+    """Keep every message: from the socket into a journal, and from there exactly once into a lake, or into a topic."""
     if not to:
         raise UsageError("ingest needs a place to keep messages in.", "Name one: coinbase_insights ingest --to lake")
     seconds = None if length is None else settings.duration(length)

@@ -21,7 +21,7 @@ from websockets.sync.server import serve
 from coinbase_insights.lake.tables import INSIGHTS
 from coinbase_insights.warehouse.address import Address
 from coinbase_insights.warehouse.publish import publish
-from site_of import PROGRAM, Site, serving
+from site_of import PROGRAM, SilentStore, Site, serving
 
 CHROMIUM = shutil.which("chromium")
 AXE = Path(__file__).parents[2] / ".components/page/node_modules/axe-core/axe.min.js"
@@ -198,9 +198,9 @@ def test_a_lake_that_is_gone_is_said_and_not_called_empty(browser: Browser, lake
         page.close()
 
 
-def test_what_is_live_is_shown_beside_a_lake_that_never_answers(browser: Browser, silent_store: str) -> None:
+def test_what_is_live_is_shown_beside_a_lake_that_never_answers(browser: Browser, silent_store: SilentStore) -> None:
     page = browser.new_page()
-    with serving("--demo", "--speed", "60", "--lake", silent_store) as site:
+    with serving("--demo", "--speed", "60", "--lake", silent_store.lake) as site:
         page.goto(f"http://{site.host}/")
         expect(page.locator("#word")).to_have_text("● SIMULATED 60x")
         expect(page.locator("#best_bid")).to_have_text(re.compile(r"[0-9]"))
