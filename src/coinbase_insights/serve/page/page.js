@@ -195,6 +195,7 @@ function watchOverSilence() {
 // Nothing that was shown is current any more.
 function forget(state, word, why) {
   setState(state, word, why, false);
+  put("now", "—");
   takeAway();
 }
 
