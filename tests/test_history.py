@@ -60,8 +60,12 @@ def test_pages_of_a_table_add_up_to_what_sql_says(table: str, order: str, site: 
 
 
 def zoned(line: str) -> str:
-    """Give a line of `sql`, whose times are UTC, with times that say so."""
-    return re.sub(r'"(\d{4}-\d\d-\d\dT[\d:.]+)"', r'"\1Z"', line)
+    """Give a line of `sql`, whose times are UTC, with times that say so, and have all their digits."""
+
+    def whole(found: re.Match[str]) -> str:
+        return f'"{found[1]}{found[2] or ".000000"}Z"'
+
+    return re.sub(r'"(\d{4}-\d\d-\d\dT[\d:]+)(\.\d{6})?"', whole, line)
 
 
 MINUTES = st.lists(st.integers(0, 5), min_size=1, max_size=8)

@@ -1,7 +1,7 @@
 """The tables of a lake for the API: rows of one, chosen by product and time, a page of them at a time."""
 
 import hashlib
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import reduce
 from io import BytesIO
 from operator import and_
@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from .. import __version__
@@ -147,6 +148,7 @@ def _objects(rows: pa.Table) -> list[msgspec.Struct]:
     return list(map(msgspec.defstruct("Row", rows.column_names, gc=False), *columns))
 
 
-def _times(column: pa.ChunkedArray) -> list[datetime | None]:
-    """Give times; Arrow would look their zone up for each, which takes five times as long."""
-    return [None if time is None else time.replace(tzinfo=UTC) for time in column.to_numpy().tolist()]
+def _times(column: pa.ChunkedArray) -> list[str | None]:
+    """Write times as the lines of `run` have them; as a text for each they are made in a tenth of the time."""
+    plain = pc.replace_substring(column.cast(pa.timestamp("us")).cast(pa.string()), " ", "T")
+    return list(pc.binary_join_element_wise(plain, "Z", "").to_pylist())

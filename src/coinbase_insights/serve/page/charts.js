@@ -23,6 +23,7 @@ const percents = (places) => ({ type: "custom", minMove: 10 ** -places, formatte
 
 const skillColours = (colour) => ({ topLineColor: colour.good, bottomLineColor: colour.bad, topFillColor1: `${colour.good}44`, topFillColor2: `${colour.good}11`, bottomFillColor1: `${colour.bad}11`, bottomFillColor2: `${colour.bad}44` });
 
+// Where bars are narrower than half a pixel, those that share one are drawn as one: `has.many` of them.
 export function chartOptions(has) {
   const colour = colours();
   return {
@@ -30,7 +31,7 @@ export function chartOptions(has) {
     layout: { background: { color: colour.card }, textColor: colour.ink, attributionLogo: false, panes: { separatorColor: colour.grid, enableResize: false }, fontFamily: "system-ui, sans-serif" },
     grid: { vertLines: { color: colour.grid }, horzLines: { color: colour.grid } },
     rightPriceScale: { borderColor: colour.grid, minimumWidth: 92 },
-    timeScale: { borderColor: colour.grid, timeVisible: true, secondsVisible: has.seconds, rightOffset: 2, minBarSpacing: 0.002 },
+    timeScale: { borderColor: colour.grid, timeVisible: true, secondsVisible: has.seconds, rightOffset: 2, minBarSpacing: 0.002, enableConflation: has.many === true },
     crosshair: { mode: CrosshairMode.Normal },
     handleScroll: { vertTouchDrag: false },
     localization: { locale: "en-GB" },

@@ -7,6 +7,7 @@ const at = (id) => document.getElementById(id);
 const SECONDS = { "1m": 60, "5m": 300, "1h": 3600 };
 const PAGES = 12; // Of 10,000 bars: more than a year of five minutes.
 const NEWEST = 500; // Rows of the tables.
+const BARS = { seconds: false, many: true };
 let chart = null;
 let candles = null;
 let seen = null; // How much of the chart is in sight.
@@ -32,14 +33,14 @@ export async function startHistory(product, told = () => {}) {
   at("choice").hidden = false;
   at("past").replaceChildren(...products.map((name) => Object.assign(document.createElement("option"), { value: name, textContent: name })));
   if (products.includes(wanted)) at("past").value = wanted;
-  chart = createChart(at("bars"), chartOptions({ seconds: false }));
+  chart = createChart(at("bars"), chartOptions(BARS));
   seen = new Fit(chart, at("bars"));
   const colour = colours();
   candles = chart.addSeries(CandlestickSeries, { upColor: colour.good, downColor: colour.bad, wickUpColor: colour.good, wickDownColor: colour.bad, borderVisible: false });
   at("choice").addEventListener("change", () => load());
   at("past").addEventListener("change", () => told(at("past").value));
   setInterval(() => { if (!document.hidden && !isLoading) load(true); }, AGAIN);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => chart.applyOptions(chartOptions({ seconds: false })));
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => chart.applyOptions(chartOptions(BARS)));
   told(at("past").value);
   load();
 }

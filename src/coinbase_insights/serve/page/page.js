@@ -220,7 +220,7 @@ function takeAway() {
 async function start() {
   const known = await (await ask("/api/products")).json();
   if (!known.has_live) {
-    at("figures").hidden = at("clock").hidden = true;
+    ["figures", "clock", "counts"].forEach((id) => { at(id).hidden = true; });
     setState("HISTORY", "■ HISTORY", "of a lake; nothing is live", true);
     startHistory(chosen, (productId) => { remember(productId); setState("HISTORY", "■ HISTORY", "of a lake; nothing is live", true); });
     return;
