@@ -339,10 +339,12 @@ class Delta:
 @contextmanager
 def _said_when_slow(url: str) -> Iterator[None]:
     """Say when a store does not answer for long."""
+    if "://" not in url:
+        yield
+        return
     timer = threading.Timer(SLOW, logger.error, ("%s has not answered for %d s; it is waited for.", url, SLOW))
     timer.daemon = True
-    if "://" in url:
-        timer.start()
+    timer.start()
     try:
         yield
     finally:
