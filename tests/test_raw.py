@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coinbase_insights.errors import DamagedError, LockedError, StorageError
-from coinbase_insights.lake import delta
+from coinbase_insights.lake import reaching
 from coinbase_insights.lake.ask import OpenTables
 from coinbase_insights.lake.compact import FEWEST, compact, worth_joining
 from coinbase_insights.lake.gaps import gaps
@@ -313,8 +313,8 @@ def test_a_part_is_named_after_what_it_holds(log: str) -> None:
 def test_a_store_that_says_nothing_for_long_is_waited_for_aloud(
     place: str, is_said: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(delta, "SLOW", 0.01)
-    with delta.reaching(place):
+    monkeypatch.setattr(reaching, "SLOW", 0.01)
+    with reaching.reaching(place):
         for waiting in threading.enumerate():
             if isinstance(waiting, threading.Timer):
                 waiting.join(30)

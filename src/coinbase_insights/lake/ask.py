@@ -10,8 +10,9 @@ import pyarrow as pa
 
 from ..errors import StorageError, UsageError
 from .checked import CheckedFiles, checked
-from .delta import Delta, no_table, reaching
+from .delta import Delta, no_table
 from .place import place
+from .reaching import reaching
 from .sums import LOG
 from .tables import TABLES, Table
 

@@ -7,10 +7,11 @@ from pyarrow.dataset import Dataset
 from pyarrow.fs import PyFileSystem
 
 from ..errors import StorageError
-from .delta import Delta, reaching
+from .delta import Delta
 from .parquet import to_parquet
 from .parts import Part
 from .place import options
+from .reaching import reaching
 
 
 class CheckedFiles(DeltaStorageHandler):

@@ -9,12 +9,10 @@ Format: the Delta protocol, github.com/delta-io/delta/blob/master/PROTOCOL.md; t
 """
 
 import json
-import logging
 import re
-import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,6 +26,7 @@ from ..errors import DamagedError, LockedError, NoTableError, StorageError
 from .parquet import groups, to_parquet
 from .parts import Part
 from .place import Place, options, place
+from .reaching import reaching, table_url, to_repair
 from .sums import LOG, SUMS, Sums
 from .tables import RAW, Table, schema
 
@@ -36,16 +35,6 @@ MADE_OF = "made of"
 """The app transaction that says how far of another table this one was made."""
 COMPACTED_LEVEL = 9
 """Of zstd, for parts that are joined: small in the end."""
-_ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
-"""Colours that the library writes into its errors."""
-_NATIVE = re.compile(r"\n\s*(?:0: |stack backtrace)")
-"""Where the library begins to say where in itself an error arose."""
-_OF_THE_LOG = "Kernel error"
-"""Begins what the library says of a log that it can reach and cannot read."""
-_OWN_WORDS = re.compile(r"^(?:(?:Kernel|Generic delta kernel) error\s*(?:->|:)\s*)+")
-"""What it says of itself before it says what is wrong."""
-SLOW = 10.0
-"""Seconds without an answer of a store after which that is said; the library asks again for some minutes."""
 ASIDE = "_aside"
 """The folder for what repair sets aside."""
 UNDER_REPAIR = f"{ASIDE}/under-repair"
@@ -53,9 +42,6 @@ UNDER_REPAIR = f"{ASIDE}/under-repair"
 _DECODED = re.compile(r"%[0-9A-Fa-f]{2}|\\").search
 """What delta-rs reads in a path as another character."""
 _NO_CLEANING = PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
-
-
-logger = logging.getLogger(__name__)
 
 
 class Written(NamedTuple):
@@ -185,11 +171,11 @@ class Delta:
         except (OSError, BaseError) as error:
             raise StorageError(f"{part.name} of {self.url} cannot be read: {error}.") from error
         if not part.fits(data):
-            raise DamagedError(f"{part.name} of {self.url} is damaged: its bytes have changed.", _repair(self.lake))
+            raise DamagedError(f"{part.name} of {self.url} is damaged: its bytes have changed.", to_repair(self.lake))
         return data
 
     def _gone(self, part: Part) -> DamagedError:
-        return DamagedError(f"{part.name} of {self.url} is gone.", _repair(self.lake))
+        return DamagedError(f"{part.name} of {self.url} is gone.", to_repair(self.lake))
 
     def holder(self, part: Part) -> tuple[Part, bytes]:
         """Give the part that has these rows now, and its bytes: itself, or what it was joined into since we looked.
@@ -334,50 +320,6 @@ class Delta:
                     raise LockedError(said, "Let only one process write a lake.") from error
             self._table.update_incremental()
             self.sums.complete()
-
-
-@contextmanager
-def _said_when_slow(url: str) -> Iterator[None]:
-    """Say when a store does not answer for long."""
-    if "://" not in url:
-        yield
-        return
-    timer = threading.Timer(SLOW, logger.error, ("%s has not answered for %d s; it is waited for.", url, SLOW))
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-
-
-@contextmanager
-def reaching(url: str, declared: Table | None = None) -> Iterator[None]:
-    """Turn whatever a place says that cannot be used now into a StorageError; Rust's libraries say it as OSError.
-
-    `declared` is the table of the lake at `url` that is opened: its log may be what is wrong.
-    """
-    try:
-        with _said_when_slow(url):
-            yield
-    except (DeltaError, BaseError, OSError) as error:
-        text = " ".join(_NATIVE.split(_ESCAPES.sub("", str(error)))[0].split()).rstrip(".")
-        if declared is not None and isinstance(error, DeltaError) and text.startswith(_OF_THE_LOG):
-            raise DamagedError(
-                f"The log of {table_url(url, declared)} is damaged: {_OWN_WORDS.sub('', text)[:300]}.", _repair(url)
-            ) from error
-        raise StorageError(
-            f"The lake in {url} cannot be used: {text[:300]}.", "Check the place, and its keys; or name another."
-        ) from error
-
-
-def _repair(lake: str) -> str:
-    return f"Make it whole: coinbase_insights verify {lake} --repair"
-
-
-def table_url(lake: str, declared: Table) -> str:
-    """Give the address of a table in a lake."""
-    return f"{lake.rstrip('/')}/{declared.name}"
 
 
 def no_table(lake: str, declared: Table) -> StorageError:

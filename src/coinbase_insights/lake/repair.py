@@ -19,7 +19,7 @@ from ..errors import StorageError
 from ..log.mend import mend
 from ..log.segments import segments, take_lock
 from . import trained
-from .delta import ASIDE, UNDER_REPAIR, Delta, reaching, table_url
+from .delta import ASIDE, UNDER_REPAIR, Delta
 from .gaps import is_damage
 from .landing import LOG
 from .memories import FOLDER
@@ -27,6 +27,7 @@ from .parquet import from_parquet
 from .parts import Part
 from .place import Place, place
 from .raw import Raw
+from .reaching import reaching, table_url
 from .rows import SCHEMA, missing
 from .sums import LOG as DELTA_LOG
 from .sums import SUMS

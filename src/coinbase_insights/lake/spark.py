@@ -21,9 +21,10 @@ from ..errors import UsageError
 from .analyse import analyse, folded, refuse_other
 from .build import decode, encode, fold_quotes
 from .compact import LARGE_ROWS
-from .delta import Delta, Written, table_url, write_part
+from .delta import Delta, Written, write_part
 from .parts import Part
 from .place import place
+from .reaching import table_url
 from .step import Progress, Step
 from .tables import BARS, INSIGHTS, QUOTES, SCORES, schema
 

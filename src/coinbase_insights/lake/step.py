@@ -12,8 +12,9 @@ import pyarrow as pa
 from ..counts import Counts
 from ..errors import DamagedError, LockedError
 from .compact import compact
-from .delta import Delta, Written, reaching
+from .delta import Delta, Written
 from .memories import Memories
+from .reaching import reaching
 from .tables import BARS, GAPS, INSIGHTS, QUOTES, SCORES
 
 STEPS = {"quotes": (QUOTES, GAPS), "insights": (INSIGHTS, BARS, SCORES)}

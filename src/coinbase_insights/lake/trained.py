@@ -9,8 +9,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from .delta import Delta, reaching, table_url
+from .delta import Delta
 from .place import place
+from .reaching import reaching, table_url
 from .sums import LOG
 from .tables import MODELS, schema
 

@@ -26,13 +26,14 @@ from ..log.segment_reader import sealed, unsealed
 from ..log.segments import segments
 from ..message import Lost, Opened, Unstored
 from . import trained
-from .delta import UNDER_REPAIR, Delta, reaching, table_url
+from .delta import UNDER_REPAIR, Delta
 from .gaps import Gap, Gaps, is_damage
 from .landing import LOG
 from .memories import Memories
 from .parts import Part
 from .place import Place, place
 from .raw import Raw
+from .reaching import reaching, table_url
 from .rows import ABOUT_THE_LINE
 from .step import STEPS
 from .sums import LAST_CHECKPOINT, SUMS, sum_line, sum_name

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from ..engine.model import Model
 from ..errors import LockedError, ModelError
-from ..lake.delta import Delta, reaching
+from ..lake.delta import Delta
 from ..lake.place import place
+from ..lake.reaching import reaching
 from ..lake.tables import MODELS
 from ..lake.trained import Row, as_table, fits, path_of, rows
 from .folder import MODEL, Card, Standing, open_model, read_model
