@@ -215,7 +215,7 @@ def test_run_begins_with_a_model_and_says_so(folder: Path, shared_data: Path) ->
     lines = map(json.loads, done.stdout.splitlines())
     first = next(line for line in lines if line["type"] == "insight")
     assert (done.returncode, first["forecast"]["low"]) == (0, None)
-    assert "begins with the model tilt/1: BTC-USD, ETH-USD" in done.stderr
+    assert "the model tilt/1 has learned of BTC-USD, ETH-USD" in done.stderr
     assert "has learned up to a later time than BTC-USD begins at" in done.stderr
 
 
