@@ -1,7 +1,7 @@
 """A service on a disk of 6 MB that fills up and gets room again: `small_disk.py FOLDER`, to be run where it may mount.
 
 Says on stdout, as JSON, how many messages came, how many found no room, and how long after the room was there the
-next one was stored.
+next one was stored. With `small_disk.py FOLDER full` it gets none, and ends.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from coinbase_insights.collect import Collect, Pace
 from coinbase_insights.lake.history import collected
-from coinbase_insights.lake.landing import Landing
+from coinbase_insights.lake.landing import LOG, Landing
 from coinbase_insights.lake.raw import Raw
 from coinbase_insights.lake.verify import verify
 from coinbase_insights.log.segments import Segments
@@ -32,6 +32,8 @@ async def messages(journal: Segments, balloon: Path, seen: dict[str, float]) -> 
             yield Message(time.time_ns(), b'{"type":"ticker","product_id":"ETH-USD","padding":"%b"}' % (b"x" * 2000))
             seen["sent"] += 1
         await asyncio.sleep(0.005)
+        if "full" in sys.argv and journal.unstored >= ENOUGH:
+            return
         if not freed_at and journal.unstored >= ENOUGH:
             balloon.unlink()
             freed_at = time.monotonic()
@@ -47,6 +49,10 @@ def main(folder: Path) -> None:
     raw, journal = Raw(str(lake), create=True), Segments(lake / "journal", segment_bytes=200_000)
     service = Collect(journal, Landing(raw, lake / "journal"), Pace(commit_seconds=0.2, commit_lines=200))
     asyncio.run(service.run(messages(journal, balloon, seen)))
+    balloon.unlink(missing_ok=True)
+    again = Segments(lake / "journal", start=raw.landed(LOG))
+    Landing(raw, lake / "journal").land(again.durable)
+    again.close()
     report = verify(str(lake), lake / "journal")
     kept = sum(isinstance(item, Message) for item in collected(str(lake)))
     missing = sum(gap.messages or 0 for gap in report.gaps)

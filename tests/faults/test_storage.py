@@ -110,8 +110,9 @@ def iter_items(folder: Path) -> Iterator[Item]:
     return read(folder)
 
 
-def test_row_30_a_full_disk_is_said_counted_exactly_and_healed_from(tmp_path: Path) -> None:
-    command = [sys.executable, str(HERE / "small_disk.py"), str(tmp_path)]
+@pytest.mark.parametrize("end", ["", "full"])
+def test_row_30_a_full_disk_is_said_counted_exactly_and_healed_from(end: str, tmp_path: Path) -> None:
+    command = [sys.executable, str(HERE / "small_disk.py"), str(tmp_path), end]
     if subprocess.run([*NAMESPACE, "true"], capture_output=True, check=False).returncode == 0:
         command = [*NAMESPACE, *command]
     elif os.geteuid() != 0:

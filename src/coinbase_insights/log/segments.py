@@ -29,6 +29,8 @@ MOST_LEFT = 1000
 """Lines about the connection that are kept in mind while there is no room."""
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What a disk says that is full, or that we may not fill further; it heals."""
+SPARE, SPARE_BYTES = "spare", 128 * 1024
+"""A file whose room is for what is said at the end of a full disk, as long as the journal is written."""
 
 
 def is_sum(line: bytes) -> bool:
@@ -121,6 +123,7 @@ class Segments:
             os.close(self._lock)
             raise damaged(path, tail.size)
         self.sync()
+        self._keep_spare()
 
     def _recover(self, path: Path) -> "Tail":
         try:
@@ -272,17 +275,37 @@ class Segments:
                     self._older_bytes -= size
 
     def close(self) -> None:
-        """Say what found no room, if there is room for that; sync, and let go of the lock."""
+        """Say what found no room, in the room that was kept for that; sync, and let go of the lock.
+
+        Raises StorageError when somebody else has taken even that.
+        """
         try:
+            with suppress(OSError):
+                (self._folder / SPARE).unlink()
             if self.is_full:
                 items = [*self._left, *self._unstored_now(time.time_ns())]
                 text = b"".join(encode(each) for each in items)
-                if self._fits(text):
-                    self._written(text, len(items))
+                if not self._fits(text):
+                    raise StorageError(
+                        f"{self.unstored:,} messages found no room in {self._folder}, nor did a line that says so.",
+                        "Make room; what is in it is kept.",
+                    )
+                self._left.clear()
+                self._untold = 0
+                self._written(text, len(items))
             self.sync()
         finally:
             self._file.close()
             os.close(self._lock)
+
+    def _keep_spare(self) -> None:
+        """Take the room that the end may need, if there is some."""
+        path = self._folder / SPARE
+        try:
+            path.write_bytes(bytes(SPARE_BYTES))
+        except OSError:
+            with suppress(OSError):
+                path.unlink()
 
 
 class Tail(NamedTuple):
