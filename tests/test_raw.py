@@ -4,6 +4,7 @@ import json
 import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from coinbase_insights.lake.landing import LOG, Landing
 from coinbase_insights.lake.parts import Part
 from coinbase_insights.lake.raw import Raw
 from coinbase_insights.lake.rows import items, rows
+from coinbase_insights.lake.tail import Tail
 from coinbase_insights.lake.verify import verify
 from coinbase_insights.log.journal import encode, read
 from coinbase_insights.log.segments import Segments
@@ -320,3 +322,24 @@ def test_a_store_that_says_nothing_for_long_is_waited_for_aloud(
                 waiting.join(30)
 
     assert ("s3://bucket/lake has not answered" in caplog.text) is is_said
+
+
+def test_what_cannot_be_read_now_is_neither_taken_for_ours_nor_for_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(Segments(tmp_path / "journal")) as journal:
+        journal.write(Opened(1, "ws://x"))
+        journal.sync()
+        Landing(Raw(str(tmp_path), create=True), tmp_path / "journal").land(journal.durable)
+    raw = Raw(str(tmp_path))
+    tail = Tail(raw, LOG)
+
+    def away(_: Part) -> None:
+        raise StorageError("The store is away.")
+
+    monkeypatch.setattr(raw, "_bytes_of", away)
+
+    with pytest.raises(StorageError, match="The store is away"):
+        tail.is_last(b"1\t#opened ws://another")
+    with pytest.raises(StorageError, match="The store is away"):
+        tail.refresh()

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from ..errors import StorageError
+from ..errors import DamagedError
 from ..log.journal import decode
 from ..log.segment_reader import sealed
 from ..log.segments import segments
@@ -52,7 +52,7 @@ def _items(raw: Raw, part: Part, start: int) -> Iterator[Item]:
     """Give the rows of a part from an offset on."""
     try:
         table = raw.read(part)
-    except StorageError as error:
+    except DamagedError as error:
         logger.error("%s Its %d rows are left out.", error.message, part.rows)
         yield Unstored(0, part.rows, is_damage=True)
         return

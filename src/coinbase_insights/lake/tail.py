@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import pyarrow as pa
 
-from ..errors import StorageError
+from ..errors import DamagedError
 from ..log.journal import is_damage
 from ..message import Unstored
 from .compact import compact
@@ -40,18 +40,21 @@ class Tail:
         """Offset behind the last line that is in the lake; asking for it never waits for the place."""
         try:
             self._connection = self.raw.last_connection(self.log)
-        except StorageError as error:  # It is verify's to complain; what comes is to be kept all the same.
+        except DamagedError as error:  # It is verify's to complain; what comes is to be kept all the same.
             logger.error("%s", error.message)
             self._connection = None
 
     def is_last(self, line: bytes) -> bool:
-        """Tell whether a line is the last that landed; yes where nobody can tell, for it or its row is damaged."""
+        """Tell whether a line is the last that landed; yes where nobody ever can, for it or its row is damaged.
+
+        Raises StorageError where nobody can now: what is taken for ours by mistake would be in the lake for good.
+        """
         mine = [part for part in self.raw.parts() if part.log == self.log]
         if not mine or is_damage(line):
             return True
         try:
             newest = self.raw.read(mine[-1]).slice(mine[-1].rows - 1)
-        except StorageError:  # It is verify's to complain.
+        except DamagedError:  # It is verify's to complain.
             return True
         same = rows(self.log, self.landed - 1, [line], newest.column("connection")[0].as_py())
         return bool(newest.equals(same)) or any(
