@@ -4,7 +4,7 @@ import json
 import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coinbase_insights.errors import DamagedError, LockedError, StorageError
-from coinbase_insights.lake import reaching
+from coinbase_insights.lake import reaching, tail
 from coinbase_insights.lake.ask import OpenTables
 from coinbase_insights.lake.compact import FEWEST, compact, worth_joining
 from coinbase_insights.lake.gaps import gaps
@@ -332,7 +332,7 @@ def test_what_cannot_be_read_now_is_neither_taken_for_ours_nor_for_damaged(
         journal.sync()
         Landing(Raw(str(tmp_path), create=True), tmp_path / "journal").land(journal.durable)
     raw = Raw(str(tmp_path))
-    tail = Tail(raw, LOG)
+    end = Tail(raw, LOG)
 
     def away(_: Part) -> None:
         raise StorageError("The store is away.")
@@ -340,6 +340,31 @@ def test_what_cannot_be_read_now_is_neither_taken_for_ours_nor_for_damaged(
     monkeypatch.setattr(raw, "_bytes_of", away)
 
     with pytest.raises(StorageError, match="The store is away"):
-        tail.is_last(b"1\t#opened ws://another")
+        end.is_last(b"1\t#opened ws://another")
     with pytest.raises(StorageError, match="The store is away"):
-        tail.refresh()
+        end.refresh()
+
+
+def test_after_a_landing_that_failed_behind_its_last_commit_the_next_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(raw: Raw) -> None:
+        Raw(str(tmp_path)).land("another", 0, [raw.read(raw.parts()[0])])  # A commit that we have not seen.
+        raise StorageError("The store is away.")
+
+    with closing(Segments(tmp_path / "journal")) as journal:
+        landing = Landing(Raw(str(tmp_path), create=True), tmp_path / "journal")
+        with monkeypatch.context() as patch:
+            patch.setattr(tail, "compact", away)
+            patch.setattr(tail, "COMPACT_AFTER", 1)
+            write_and_land(journal, landing, StorageError)
+        write_and_land(journal, landing)
+
+    assert landing.landed == 2
+
+
+def write_and_land(journal: Segments, landing: Landing, *raised: type[StorageError]) -> None:
+    journal.write(Opened(1, "ws://x"))
+    journal.sync()
+    with suppress(*raised):
+        landing.land(journal.durable)

@@ -25,6 +25,8 @@ class Landing:
         self._tail = Tail(raw, LOG)
         self._journal = journal
         self._lock = threading.Lock()
+        self._has_failed = False
+        """Whether the last call has: then the lake may be at another place than we know, and at another version."""
         self._reader = SegmentReader(journal, self.landed)
 
     @property
@@ -54,12 +56,14 @@ class Landing:
         Raises as `Raw.land` and `SegmentReader.read`; what has landed until then stays, and the next call goes on.
         """
         with self._lock:  # A call that nobody waits for any more may still be at work.
-            if self._reader.offset != self.landed:  # The last call has failed between reading and committing.
+            if self._has_failed:
                 self._tail.refresh()
                 self._reader = SegmentReader(self._journal, self.landed)
+            self._has_failed = True
             while self._reader.offset < until:
                 self._tail.land(self._reader.offset, self._groups(until))
                 told(self._reader.offset)
+            self._has_failed = False
 
     def clean(self) -> None:
         """Remove what no version of the last hour needs. Raises as `Raw.clean`."""
