@@ -204,6 +204,15 @@ def test_what_found_no_room_is_said_at_the_end_at_the_latest(tmp_path: Path) -> 
     assert last.count == 100 - kept
 
 
+def test_what_cannot_even_be_said_at_the_end_is_an_error_with_its_count(tmp_path: Path) -> None:
+    journal = Segments(tmp_path)
+    with limited_files(1000):
+        for number in range(50):
+            journal.write(message(number))
+        with pytest.raises(StorageError, match=f"{50 - journal.end} messages found no room"):
+            journal.close()
+
+
 def test_a_journal_that_is_removed_while_it_is_written_is_noticed(tmp_path: Path) -> None:
     journal = written(tmp_path, 1)
     segments(tmp_path)[0][1].unlink()

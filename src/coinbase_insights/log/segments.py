@@ -286,8 +286,9 @@ class Segments:
                 items = [*self._left, *self._unstored_now(time.time_ns())]
                 text = b"".join(encode(each) for each in items)
                 if not self._fits(text):
+                    untold = sum(each.count for each in items if isinstance(each, Unstored))
                     raise StorageError(
-                        f"{self.unstored:,} messages found no room in {self._folder}, nor did a line that says so.",
+                        f"{untold:,} messages found no room in {self._folder}, nor did a line that says so.",
                         "Make room; what is in it is kept.",
                     )
                 self._left.clear()
